@@ -1,0 +1,395 @@
+"""What a person may ask for. Each act leaves its entry in the audit log, in the same transaction.
+
+A view or a command calls one of these and shows what it gives back, or the
+sentence of Refused. Nothing here waits for AWS longer than one look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import BinaryIO
+
+import orjson
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest
+from django.utils import timezone
+
+from backups import auth, catalogue, queue, wiring
+from backups.core import files, naming
+from backups.core import identity_map as mapping
+from backups.core.files import Unreadable
+from backups.core.lifecycle import ACTIVE, OVER, State, sources_of
+from backups.core.plan import Messages
+from backups.core.snapshot import environment_of, iso
+from backups.engine.ports import Cause, PortError
+from backups.models import Backup, Job, Operator, Plan, Pool
+from backups.models.audit import Act, record
+from backups.reporting import announce
+from backups.runner.sources import FILE, LIVE
+
+CHUNK = 1 << 20
+
+
+class Refused(Exception):
+    """The act was not begun; the message says why and what is still true. ``status`` is HTTP's."""
+
+    def __init__(self, sentence: str, status: int = 409) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asks. ``id`` is the unique id in IAM, or ``terminal:<host user>``."""
+
+    id: str
+    name: str
+    address: str = ""
+    terminal: bool = False
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    user = request.user
+    assert isinstance(user, Operator)
+    return Actor(user.unique_id, user.name, auth.address_of(request))
+
+
+# --- jobs ------------------------------------------------------------------------------------
+
+
+def start_backup(actor: Actor, pool: Pool) -> Job:
+    job = Job(kind=Job.Kind.BACKUP, queue=Job.Queue.READ, params={"trigger": Backup.MadeBy.PERSON})
+    return _start(actor, job, pool, Act.BACKUP_ASKED)
+
+
+def start_compare(actor: Actor, from_: str, to: str) -> Job:
+    """``from_`` and ``to``: a backup's key, ``live:<pool id>``; from a terminal also ``file:<path>``."""
+    if from_ == to:
+        raise Refused("Both sides are the same. Choose two different ones.", 400)
+    sides = [_side(actor, name) for name in (from_, to)]
+    pool = next((side for side in reversed(sides) if isinstance(side, Pool)), None)
+    job = Job(kind=Job.Kind.COMPARE, queue=Job.Queue.READ, params={"from": from_, "to": to})
+    if pool is None:
+        job.pool_name = next(
+            (side.pool_name for side in sides if isinstance(side, Backup) and side.pool_name), ""
+        )
+    return _start(actor, job, pool, Act.COMPARE_ASKED, source=from_, target=to)
+
+
+def plan_restore(actor: Actor, source: str, pool: Pool, *, users: list[str] | None = None) -> Job:
+    """A plan on the live pool: a job of its own that writes to no pool. ``users`` limits it to these."""
+    backup = _side(actor, source)
+    if isinstance(backup, Backup) and not backup.readable:
+        raise Refused(f"This backup cannot be restored: {backup.reason}. Nothing was written.")
+    if users is not None and not users:
+        raise Refused("The list of users is empty, so nobody would be restored. Nothing was written.", 400)
+    params: dict[str, object] = {"source": source}
+    if users is not None:
+        params["users"] = sorted(set(users))
+    job = Job(kind=Job.Kind.PLAN, queue=Job.Queue.READ, params=params)
+    return _start(actor, job, pool, Act.PLAN_ASKED, source=source)
+
+
+def start_restore(actor: Actor, plan: Plan, *, messages: str, digest: str, typed: str, reason: str) -> Job:
+    """Carry out a plan that somebody has looked at. Raises Refused; then nothing was written."""
+    _may_start(actor, plan, messages, digest, typed, reason)
+    of = plan.job
+    job = Job(
+        kind=Job.Kind.RESTORE,
+        queue=Job.Queue.WRITE,
+        params={"plan": plan.pk, "messages": messages, "source": plan.source},
+        reason=reason.strip(),
+    )
+    pool = Pool(region=of.region, pool_id=of.pool_id, name=of.pool_name)
+    with transaction.atomic():
+        if Plan.objects.select_for_update().get(pk=plan.pk).restore_id:
+            raise Refused("This plan was carried out already. Make a new one: the pool has changed since.")
+        job = _start(
+            actor,
+            job,
+            pool,
+            Act.RESTORE_ASKED,
+            plan=plan.job_id,
+            digest=plan.digest,
+            source=plan.source,
+            messages=messages,
+            create=int(plan.counts["create"]),
+            reason=reason.strip(),
+            **_break_glass(actor),
+        )
+        Plan.objects.filter(pk=plan.pk).update(restore=job)
+    return job
+
+
+def confirmation(plan: Plan) -> str:
+    """What has to be typed to start: environment and number, ``production 150``."""
+    name = plan.job.pool_name
+    return f"{environment_of(name) or name} {plan.counts['create']}"
+
+
+def pause(actor: Actor, job: Job) -> Job:
+    """A running job stops at the next step and keeps its place."""
+    return _ask(actor, job, "pause", State.PAUSED, Act.JOB_PAUSED)
+
+
+def cancel(actor: Actor, job: Job) -> Job:
+    """What is done stays done; nothing more is begun."""
+    return _ask(actor, job, "cancel", State.CANCELLED, Act.JOB_CANCELLED)
+
+
+def resume(actor: Actor, job: Job) -> Job:
+    """A paused job goes on from its ledger."""
+    with transaction.atomic():
+        changed = Job.objects.filter(pk=job.pk, state__in=(State.PAUSED, State.WAITING)).update(
+            state=State.QUEUED, wants="", sentence="", queued_at=None
+        )
+        if not changed:
+            raise Refused(f"{_now(job)} Only a paused job can be resumed.")
+        announce(job.pk, State.QUEUED, f"Resumed by {actor.name}")
+        _record(actor, Act.JOB_RESUMED, job)
+        job.refresh_from_db()
+        if actor.terminal:
+            _in_this_process(job)
+        else:
+            queue.send(job)
+    return job
+
+
+# --- backups ---------------------------------------------------------------------------------
+
+
+def upload(actor: Actor, name: str, file: BinaryIO) -> Backup:
+    """Keep a file from anywhere under its own prefix; who and when beside it. Its origin stays unknown.
+
+    Read to its end before anything is written. Raises Refused, PortError.
+    """
+    try:
+        file.seek(0)
+        count = sum(1 for _ in files.read_users(iter(lambda: file.read(CHUNK), b"")))
+    except Unreadable as error:
+        raise Refused(f"{name} is not a backup: {error}. Nothing was kept.", 400) from None
+    store = catalogue.store_for("")
+    now = timezone.now()
+    about = {"by": actor.name, "by_id": actor.id, "at": iso(now), "file": name[:255], "users": count}
+    for _ in range(5):
+        key = naming.key_of(now, naming.upload_name(name), upload=True)
+        try:
+            store.put(f"{key}/{naming.UPLOADED}", [orjson.dumps(about)])
+            file.seek(0)
+            store.put(f"{key}/{naming.DATA}", iter(lambda: file.read(CHUNK), b""))
+            break
+        except PortError as error:
+            if error.cause is not Cause.EXISTS:
+                raise
+            now += timedelta(seconds=1)
+    else:
+        raise Refused("Somebody is uploading a file of this name at this very second. Try again.")
+    record(
+        Act.BACKUP_UPLOADED,
+        actor_id=actor.id,
+        actor=actor.name,
+        address=actor.address,
+        key=key,
+        users=count,
+    )
+    return catalogue.note_one(key)
+
+
+def open_part(actor: Actor, backup: Backup, part: str) -> Iterator[bytes]:
+    """One object of a backup, for a download; the entry comes first. Raises Refused, PortError."""
+    if part not in naming.KNOWN:
+        raise Refused(f"A backup has no part {part}.", 404)
+    chunks = catalogue.store_of(backup).open(f"{backup.key}/{part}")
+    first = next(chunks, b"")  # asks now, so that a missing object is an answer and no broken download
+    record(
+        Act.BACKUP_DOWNLOADED,
+        actor_id=actor.id,
+        actor=actor.name,
+        address=actor.address,
+        pool=backup.pool_name,
+        key=backup.key,
+        part=part,
+    )
+    return _and_then(first, chunks)
+
+
+def look(actor: Actor) -> None:
+    """Look at the bucket and the pools again, now. Raises PortError when the bucket does not answer."""
+    catalogue.look_at_pools()
+    catalogue.look_at_bucket(whole=False)
+
+
+def rebuild_catalogue(actor: Actor) -> None:
+    """Everything from the bucket alone. Raises PortError."""
+    catalogue.look_at_pools()
+    catalogue.look_at_bucket(whole=True)
+    record(Act.CATALOGUE_REBUILT, actor_id=actor.id, actor=actor.name, backups=Backup.objects.count())
+
+
+def check_backup(actor: Actor, backup: Backup) -> Backup:
+    """Read everything back and recompute. Raises PortError."""
+    checked = catalogue.check_one(backup)
+    record(
+        Act.BACKUP_CHECKED,
+        actor_id=actor.id,
+        actor=actor.name,
+        address=actor.address,
+        pool=backup.pool_name,
+        result=checked.state,
+        key=backup.key,
+        checked=checked.checked,
+    )
+    return checked
+
+
+def identity_map(actor: Actor, job: Job) -> Iterator[str]:
+    """Old to new identity of everybody whom a restore created or found, as CSV lines."""
+    if job.kind != Job.Kind.RESTORE:
+        raise Refused(f"Job {job.pk} is no restore, so it has no identity map.", 404)
+    record(
+        Act.IDENTITY_MAP_DOWNLOADED,
+        actor_id=actor.id,
+        actor=actor.name,
+        address=actor.address,
+        pool=job.pool_name,
+        job=job.pk,
+    )
+    rows = job.items.exclude(new_sub="").exclude(outcome__in=("", "unknown")).order_by("position")
+    columns = ("old_sub", "new_sub", "old_username", "new_username", "email")
+    return mapping.lines(rows.values_list(*columns).iterator())
+
+
+# --- how -------------------------------------------------------------------------------------
+
+
+def _start(actor: Actor, job: Job, pool: Pool | None, act: Act, **details: object) -> Job:
+    """The row first, its entry with it, the queue when both are committed."""
+    if pool is not None:
+        job.region, job.pool_id, job.pool_name = pool.region, pool.pool_id, pool.name
+    job.asked_by, job.asked_by_name = actor.id, actor.name
+    if actor.terminal:
+        _in_this_process(job, save=False)
+    try:
+        with transaction.atomic():
+            job.save(force_insert=True)
+            announce(job.pk, State.QUEUED, f"Asked for by {actor.name}")
+            _record(actor, act, job, **details)
+            if not actor.terminal:
+                queue.send(job)
+    except IntegrityError:
+        raise Refused(_busy(job)) from None
+    return job
+
+
+def _busy(job: Job) -> str:
+    other = Job.objects.filter(
+        region=job.region, pool_id=job.pool_id, queue=Job.Queue.WRITE, state__in=ACTIVE
+    ).first()
+    which = f"Job {other.pk} ({other.get_state_display()})" if other else "Another job"
+    return f"{which} is writing to this pool. Only one may at a time; nothing was started."
+
+
+def _in_this_process(job: Job, *, save: bool = True) -> None:
+    """A terminal runs its job itself: the sweeper leaves it alone until its lease runs out."""
+    job.params = {**job.params, "terminal": True}
+    if save:
+        job.save(update_fields=["params"])
+
+
+def _may_start(actor: Actor, plan: Plan, messages: str, digest: str, typed: str, reason: str) -> None:
+    if plan.job.state != State.PLANNED:
+        raise Refused("This plan is not finished. Nothing was written.")
+    if plan.refusals and not (actor.terminal and messages == Messages.SILENT):
+        raise Refused(" ".join(plan.refusals))
+    if digest != plan.digest:
+        raise Refused("The plan on your page is not the one that is kept here. Look at it again.")
+    if messages not in {way.value for way in Messages}:
+        raise Refused("Choose how people get in again: silent or invite.", 400)
+    if messages == Messages.LATER and not actor.terminal:
+        raise Refused("This page does not offer to invite people later; the command line does.", 400)
+    if messages == Messages.INVITE and plan.counts["invite_refused"]:
+        raise Refused(plan.counts["invite_refused"])
+    if actor.terminal and messages != Messages.SILENT and not plan.source_pool:
+        raise Refused(
+            "A file that names no pool goes with silent only, from a terminal. Nothing was written."
+        )
+    if not plan.counts["create"]:
+        raise Refused("Nobody is missing: there is nothing to restore.")
+    if not reason.strip():
+        raise Refused("Say why, in a few words: it stands in the audit log for whoever asks.", 400)
+    if typed.strip() != confirmation(plan):
+        raise Refused(f"Type {confirmation(plan)} to start. Nothing was written.", 400)
+
+
+def _break_glass(actor: Actor) -> dict[str, object]:
+    """Who the AWS credentials of a terminal belong to, as text; never judged."""
+    if not actor.terminal:
+        return {}
+    try:
+        return {"break_glass": True, "caller": wiring.caller()}
+    except PortError as error:
+        return {"break_glass": True, "caller": f"not known: {error}"}
+
+
+def _ask(actor: Actor, job: Job, want: str, state: State, act: Act) -> Job:
+    with transaction.atomic():
+        at_once = [old for old in sources_of(state) if old != State.RUNNING]
+        values: dict[str, object] = {"state": state, "wants": ""}
+        if state in OVER:
+            values |= {"finished_at": timezone.now(), "sentence": f"Cancelled by {actor.name}."}
+        else:
+            values |= {"sentence": f"Paused by {actor.name}."}
+        if Job.objects.filter(pk=job.pk, state__in=at_once).update(**values):
+            announce(job.pk, state, str(values["sentence"]))
+        elif not Job.objects.filter(pk=job.pk, state=State.RUNNING).update(wants=want):
+            raise Refused(f"{_now(job)} There is nothing left to {want}.")
+        else:
+            announce(job.pk, State.RUNNING, f"{actor.name} asked to {want}: it ends at the next step")
+        _record(actor, act, job)
+    job.refresh_from_db()
+    return job
+
+
+def _now(job: Job) -> str:
+    job.refresh_from_db()
+    return f"Job {job.pk} is {job.get_state_display().lower()}."
+
+
+def _side(actor: Actor, name: str) -> Backup | Pool | None:
+    if name.startswith(LIVE):
+        pool = Pool.objects.filter(pool_id=name.removeprefix(LIVE)).first()
+        if pool is None:
+            raise Refused(f"No pool {name.removeprefix(LIVE)} was seen in the configured Regions.", 404)
+        return pool
+    if name.startswith(FILE):
+        if not actor.terminal:
+            raise Refused("A file on the server can be used from a terminal only.", 400)
+        return None
+    parsed = naming.parse(name)
+    backup = Backup.objects.filter(key=parsed.key).first() if parsed else None
+    if backup is None:
+        raise Refused(f"There is no backup {name}.", 404)
+    if not backup.readable:
+        raise Refused(f"This backup cannot be used: {backup.reason}. Nothing was written.")
+    return backup
+
+
+def _record(actor: Actor, act: Act, job: Job, **details: object) -> None:
+    pool = f"{job.pool_name} ({job.pool_id})" if job.pool_id else job.pool_name
+    record(
+        act,
+        actor_id=actor.id,
+        actor=actor.name,
+        address=actor.address,
+        result="asked",
+        pool=pool,
+        job=job.pk,
+        **details,
+    )
+
+
+def _and_then(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest

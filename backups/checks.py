@@ -1,0 +1,172 @@
+"""A wrong or missing setting is named at start, by id. An error stops it, a warning says what follows."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.exceptions import ImproperlyConfigured
+
+APPROVALS = ("never", "overwrite", "always")
+LONG_ENOUGH = 50
+"""Characters of a SECRET_KEY in production; Django's own check asks for as many."""
+SEAL_LONG_ENOUGH = 32
+_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_ACCOUNT = re.compile(r"\d{12}")
+
+
+@register()
+def settings_are_sound(**_: Any) -> list[CheckMessage]:
+    return [*_keys(), *_storage(), *_people(), *_numbers(), *_services(), *_strict()]
+
+
+def _keys() -> Iterator[CheckMessage]:
+    try:
+        key = settings.SECRET_KEY
+    except ImproperlyConfigured:
+        key = ""
+    if not key:
+        yield Error(
+            "SECRET_KEY is not set.",
+            hint="Set it to 50 or more random characters; sessions and forms are signed with it.",
+            id="backups.E001",
+        )
+    elif settings.PRODUCTION and (len(key) < LONG_ENOUGH or len(set(key)) < 5):
+        yield Error(
+            f"SECRET_KEY has {len(key)} characters, or few different ones.",
+            hint=f"With PRODUCTION it needs {LONG_ENOUGH} or more random characters.",
+            id="backups.E002",
+        )
+    if not settings.SEAL_KEY:
+        yield Warning(
+            "SEAL_KEY is not set.",
+            hint="Manifests get no seal, so the origin of every backup is unknown, "
+            "and client and provider secrets are left out of backups.",
+            id="backups.W001",
+        )
+    elif settings.PRODUCTION and len(settings.SEAL_KEY) < SEAL_LONG_ENOUGH:
+        yield Error(
+            f"SEAL_KEY has {len(settings.SEAL_KEY)} characters.",
+            hint=f"With PRODUCTION it needs {SEAL_LONG_ENOUGH} or more random characters.",
+            id="backups.E003",
+        )
+
+
+def _storage() -> Iterator[CheckMessage]:
+    name = settings.BACKUP_BUCKET.replace("{account}", "123456789012").replace("{environment}", "production")
+    if not settings.BACKUP_BUCKET:
+        yield Error(
+            "BACKUP_BUCKET is empty.", hint="Name the bucket that holds the backups.", id="backups.E004"
+        )
+    elif not _BUCKET.fullmatch(name):
+        yield Error(
+            f"BACKUP_BUCKET is no name of a bucket: {settings.BACKUP_BUCKET}",
+            hint="Lower-case letters, digits, dots and dashes; {account} and {environment} are filled in.",
+            id="backups.E005",
+        )
+    if not settings.POOL_REGIONS:
+        yield Error(
+            "POOL_REGIONS is empty, and so is AWS_REGION.",
+            hint="Name the Regions whose user pools are looked after: POOL_REGIONS=eu-west-1",
+            id="backups.E006",
+        )
+    for region in settings.POOL_REGIONS:
+        if not _REGION.fullmatch(region):
+            yield Error(
+                f"POOL_REGIONS names no Region: {region}", hint="For example eu-west-1.", id="backups.E007"
+            )
+    if settings.AWS_ACCOUNT and not _ACCOUNT.fullmatch(settings.AWS_ACCOUNT):
+        yield Error(
+            "AWS_ACCOUNT is no account number.",
+            hint="Twelve digits, or leave it out: then AWS is asked.",
+            id="backups.E008",
+        )
+
+
+def _people() -> Iterator[CheckMessage]:
+    if settings.RESTORE_APPROVALS not in APPROVALS:
+        yield Error(
+            f"RESTORE_APPROVALS is {settings.RESTORE_APPROVALS!r}.",
+            hint=f"One of {', '.join(APPROVALS)}.",
+            id="backups.E009",
+        )
+    for number, (name, what) in enumerate(
+        (
+            ("LOGIN_GROUPS", "sign in"),
+            ("RESTORE_GROUPS", "back up, download, plan or start a restore"),
+            ("APPROVE_GROUPS", "approve a restore"),
+        ),
+        2,
+    ):
+        if not getattr(settings, name):
+            yield Warning(
+                f"{name} is empty: nobody may {what} here.",
+                hint="Name one or more IAM groups. An empty list never means everybody.",
+                id=f"backups.W{number:03d}",
+            )
+
+
+def _numbers() -> Iterator[CheckMessage]:
+    if not 0 < settings.QUOTA_SHARE <= 1:
+        yield Error(
+            f"QUOTA_SHARE is {settings.QUOTA_SHARE}.",
+            hint="A share of AWS's quotas, above 0 and at most 1: 0.8 leaves a fifth to the application.",
+            id="backups.E010",
+        )
+    for number, name, least in (
+        (11, "MAIL_RESERVE", 0),
+        (12, "UPLOAD_LIMIT_MB", 1),
+        (13, "LEASE_SECONDS", 3),
+        (14, "TRUSTED_PROXIES", 0),
+    ):
+        value = getattr(settings, name)
+        if value < least:
+            yield Error(f"{name} is {value}.", hint=f"It is {least} at least.", id=f"backups.E{number:03d}")
+
+
+def _services() -> Iterator[CheckMessage]:
+    url = urlsplit(settings.REDIS_URL)
+    if url.scheme not in ("redis", "rediss", "unix") or not (url.hostname or url.path):
+        yield Error(
+            "REDIS_URL is no address of a Redis or Valkey server.",
+            hint="redis://host:6379/0, rediss:// for TLS, or unix:///path/of/the.sock",
+            id="backups.E015",
+        )
+
+
+def _strict() -> Iterator[CheckMessage]:
+    """What is comfortable on a laptop and wrong where production is restored."""
+    if not settings.PRODUCTION:
+        return
+    for name in sorted(os.environ):  # boto3's own names: it reads them from the same place
+        if name.startswith("AWS_ENDPOINT_URL") and os.environ[name]:
+            yield Error(
+                f"{name} is set while PRODUCTION is on.",
+                hint="With it AWS is somebody else, who could let anybody in. Take it away.",
+                id="backups.E016",
+            )
+    if not settings.ALLOWED_HOSTS or "*" in settings.ALLOWED_HOSTS:
+        yield Error(
+            "ALLOWED_HOSTS is empty or holds *.",
+            hint="Name the host names by which this dashboard is reached.",
+            id="backups.E017",
+        )
+    if not settings.AWS_REGION:
+        yield Error(
+            "AWS_REGION is not set.",
+            hint="Sign-in asks STS in this Region: AWS_REGION=eu-west-1",
+            id="backups.E018",
+        )
+    for origin in settings.CSRF_TRUSTED_ORIGINS:
+        if not origin.startswith("https://"):
+            yield Error(
+                f"CSRF_TRUSTED_ORIGINS holds an origin without https: {origin}",
+                hint="Every page of this dashboard is served over https.",
+                id="backups.E019",
+            )

@@ -1,0 +1,56 @@
+"""The states of a job, and the moves between them.
+
+queued -> running -> done | done_with_failures | failed | cancelled | planned
+            running <-> paused, running <-> waiting; a lost lease goes back to queued
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class State(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    PAUSED = "paused"
+    WAITING = "waiting"  # until a time: the mail day's turn
+    DONE = "done"
+    DONE_WITH_FAILURES = "done_with_failures"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    PLANNED = "planned"  # a plan, or a dry run: nothing was written
+
+
+OVER = frozenset({State.DONE, State.DONE_WITH_FAILURES, State.CANCELLED, State.FAILED, State.PLANNED})
+ACTIVE = frozenset(State) - OVER
+
+MOVES: dict[State, frozenset[State]] = {
+    State.QUEUED: frozenset({State.RUNNING, State.PAUSED, State.CANCELLED, State.FAILED}),
+    State.RUNNING: OVER | {State.PAUSED, State.WAITING, State.QUEUED},
+    State.PAUSED: frozenset({State.QUEUED, State.CANCELLED}),
+    State.WAITING: frozenset({State.QUEUED, State.PAUSED, State.CANCELLED}),
+    **{state: frozenset() for state in OVER},
+}
+
+
+def may_move(old: str, new: str) -> bool:
+    """Whether a job may go from ``old`` to ``new``. A state never moves to itself."""
+    return State(new) in MOVES[State(old)]
+
+
+def sources_of(new: str) -> list[str]:
+    """The states from which ``new`` can be reached: the WHERE of the conditional UPDATE."""
+    return [old for old, news in MOVES.items() if State(new) in news]
+
+
+WORDS: dict[str, str] = {
+    State.QUEUED: "Queued",
+    State.RUNNING: "Running",
+    State.PAUSED: "Paused",
+    State.WAITING: "Waiting",
+    State.DONE: "Done",
+    State.DONE_WITH_FAILURES: "Done with failures",
+    State.CANCELLED: "Cancelled",
+    State.FAILED: "Failed",
+    State.PLANNED: "Planned",
+}

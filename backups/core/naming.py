@@ -1,0 +1,70 @@
+"""Names in the bucket: ``2026-11-22.01-00-00/<pool name>/data.json``. Keys sort by time."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+DATA, GROUPS, POOL, MANIFEST, CHECKED = (
+    "data.json",
+    "groups.json",
+    "pool.json",
+    "manifest.json",
+    "checked.json",
+)
+UPLOADED = "uploaded.json"  # beside an upload's data.json: by whom, when, under which name
+PARTS = (POOL, GROUPS, DATA)  # in the order in which they are put; MANIFEST comes after them
+
+KNOWN = frozenset({*PARTS, MANIFEST, CHECKED, UPLOADED})
+
+OWN = "_cognito-admin/"
+UPLOADS = OWN + "uploads/"
+
+_TIME = r"\d{4}-\d\d-\d\d\.\d\d-\d\d-\d\d"
+_KEY = re.compile(rf"(?P<place>{UPLOADS}|)(?P<time>{_TIME})/(?P<name>[^/]+)")
+_FORMAT = "%Y-%m-%d.%H-%M-%S"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What a backup's key says. For an upload ``name`` is the file's name, and no pool's."""
+
+    key: str
+    taken_at: datetime
+    name: str
+    upload: bool
+
+
+def key_of(taken_at: datetime, name: str, *, upload: bool = False) -> str:
+    """The key of a backup: its time in UTC, to the second, and its pool's name."""
+    return f"{UPLOADS if upload else ''}{taken_at.astimezone(UTC).strftime(_FORMAT)}/{name}"
+
+
+def parse(key: str) -> Key | None:
+    """Read a backup's key, with or without a part's name behind it; None for anything else."""
+    key = key.strip("/")
+    head, _, last = key.rpartition("/")
+    if last in KNOWN:
+        key = head
+    match = _KEY.fullmatch(key)
+    if match is None:
+        return None
+    try:
+        taken_at = datetime.strptime(match["time"], _FORMAT).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return Key(key, taken_at, match["name"], bool(match["place"]))
+
+
+def split(object_key: str) -> tuple[Key, str] | None:
+    """An object's key as (backup, part's name); None for an object that is no part of a backup."""
+    head, _, part = object_key.rpartition("/")
+    backup = parse(head) if part in KNOWN else None
+    return (backup, part) if backup else None
+
+
+def upload_name(file_name: str) -> str:
+    """A file's name as it may stand in a key: letters, digits, dot, dash, underscore; never empty."""
+    last = file_name.replace("\\", "/").rpartition("/")[2]
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", last).strip("-.")[:100] or "upload"

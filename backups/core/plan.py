@@ -1,0 +1,306 @@
+"""What a restore would do, user by user, each with its reason; and what cannot come back.
+
+    backup's users + live pool's index + facts -> Line, Line, Line, …
+
+A plan only ever adds what is missing. Everybody in the backup gets a line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+from backups.core.matching import Index, Known, Rules
+from backups.core.snapshot import PoolFacts, User
+
+MAIL_LIMIT = 50  # COGNITO_DEFAULT: mails a day, over the whole account, reset at 09:00 UTC
+
+
+class Action(StrEnum):
+    CREATE = "create"
+    UPDATE = "update"
+    SKIP = "skip"
+    CANNOT = "cannot"
+
+
+class Messages(StrEnum):
+    """How people get in again."""
+
+    SILENT = "silent"  # nobody is written to; people use "forgot password"
+    INVITE = "invite"  # Cognito mails a temporary password
+    LATER = "later"  # nobody is written to and nobody can sign in until they are invited
+
+
+REASONS: dict[str, str] = {
+    # create
+    "missing": "in the backup, not in the pool",
+    # skip
+    "exists": "is in the pool",
+    "exists-now": "was not in the pool when the plan was made, and is now",
+    "registered-again": "registered this address again after the backup was made; left alone",
+    "unfinished-again": "began to register this address again and never confirmed it; left alone",
+    "federated": "comes back at the next sign-in through {detail}",
+    "linked": "signs in through {detail} as well; the link cannot be put back here",
+    "unconfirmed": "never finished signing up, can register again",
+    "duplicate": "has the same e-mail as another user of this backup, who is restored",
+    # cannot
+    "no-email": "has no e-mail, which is the username in this pool",
+    "no-username": "has a Username that this pool does not take: {detail}",
+    "required-attribute": "lacks {detail}, which this pool requires",
+    "unknown-attribute": "has {detail}, which this pool does not know",
+    # failed
+    "refused": "AWS refused: {detail}",
+    "denied": "the dashboard's AWS role may not do this: {detail}",
+    "silent": "AWS did not answer: {detail}",
+    "throttled": "AWS went on refusing for too many calls: {detail}",
+    "mail-limit": "the account exists, but the day's mails are spent: no invitation was sent",
+    "not-delivered": "the account exists, but the invitation could not be delivered: {detail}",
+    "maybe-invited": "the account exists; whether the invitation went out is not known, it is not repeated",
+    "other-user": "somebody else holds this e-mail now; left alone",
+    "read-back-differs": "was written, but read back differently: {detail}",
+}
+
+
+def sentence(code: str, detail: str = "") -> str:
+    """The reason as words. An unknown code shows itself."""
+    return REASONS.get(code, code).format(detail=detail or "another provider")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What the plan holds for one user."""
+
+    position: int  # 0 is the backup's first
+    user: User
+    action: Action
+    reason: str
+    detail: str = ""
+    username: str = ""  # what a create is called with
+    attributes: Mapping[str, str] = field(default_factory=dict)  # what a create writes
+    groups: tuple[str, ...] = ()
+    known: Known | None = None  # who this person is in the pool, where that is sure
+
+
+def lines(
+    users: Callable[[], Iterable[User]],
+    live: Index,
+    facts: PoolFacts,
+    *,
+    taken_at: str = "",
+    memberships: Mapping[str, frozenset[str]] | None = None,
+    restored: frozenset[str] = frozenset(),
+) -> Iterator[Line]:
+    """One line for each user of the backup, in its order; ``users`` is walked twice.
+
+    Nobody in the pool is taken for two people of the backup: whose sub it is comes first,
+    then the first who has the name; the others are duplicates.
+    ``taken_at`` (ISO 8601, UTC) is when the backup was made: who came after it under
+    another sub registered again, unless the sub is in ``restored`` (ours, by an earlier job).
+    """
+    rules = Rules.of(facts)
+    keys = {user.key for user in users()}
+    seen: set[str] = set()
+    named: set[tuple[str, str]] = set()
+    for position, user in enumerate(users()):
+        if user.key in seen:  # the same entry twice: one person, one line
+            continue
+        seen.add(user.key)
+        action, reason, detail, known = _decide(user, live, facts, taken_at, restored)
+        names = set(rules.names(user))
+        if action is Action.CREATE or known:
+            by_name = known is None or known.sub != user.sub
+            taken = known is not None and by_name and known.sub in keys
+            if by_name and (names & named or taken):
+                action, reason, known = Action.SKIP, "duplicate", None
+            named |= names
+        if action is not Action.CREATE:
+            yield Line(position, user, action, reason, detail, known=known)
+            continue
+        yield creation(position, user, facts, memberships)
+
+
+def creation(
+    position: int, user: User, facts: PoolFacts, memberships: Mapping[str, frozenset[str]] | None
+) -> Line:
+    """The line of a user who is to be created."""
+    groups = tuple(sorted((memberships or {}).get(user.username, ())))
+    username = user.email if facts.email_is_username else user.username
+    return Line(position, user, Action.CREATE, "missing", "", username, writable(user), groups)
+
+
+def writable(user: User) -> dict[str, str]:
+    """The attributes that a create may write. ``sub``, ``identities`` and ``cognito:*`` are Cognito's own.
+
+    ``*_verified`` is always written beside its address: left out, an update would mail a code.
+    """
+    written = {
+        name: value
+        for name, value in user.attributes.items()
+        if value and name not in ("sub", "identities") and not name.startswith("cognito:")
+    }
+    for address in ("email", "phone_number"):
+        verified = f"{address}_verified"
+        if address in written:
+            written[verified] = "true" if user.attributes.get(verified, "").lower() == "true" else "false"
+        else:
+            written.pop(verified, None)
+    return written
+
+
+def _decide(
+    user: User, live: Index, facts: PoolFacts, taken_at: str, restored: frozenset[str]
+) -> tuple[Action, str, str, Known | None]:
+    if found := live.find(user):
+        known, how = found
+        newcomer = how != "sub" and known.sub not in restored and known.created > taken_at
+        if newcomer and taken_at:
+            again = "unfinished-again" if known.status == "UNCONFIRMED" else "registered-again"
+            return Action.SKIP, again, "", None
+        return Action.SKIP, "exists", "", known
+    provider = _provider(user)
+    if user.status == "EXTERNAL_PROVIDER" or (
+        provider and user.username.casefold().startswith(provider.casefold() + "_")
+    ):
+        return Action.SKIP, "federated", provider, None
+    if "identities" in user.attributes and provider:
+        return Action.SKIP, "linked", provider, None
+    if user.status == "UNCONFIRMED":
+        return Action.SKIP, "unconfirmed", "", None
+    return (*_can_be_created(user, facts), None)
+
+
+def _can_be_created(user: User, facts: PoolFacts) -> tuple[Action, str, str]:
+    if facts.email_is_username and not user.email:
+        return Action.CANNOT, "no-email", ""
+    if not facts.email_is_username:
+        if any(letter.isspace() for letter in user.username) or len(user.username) > 128:
+            return Action.CANNOT, "no-username", "it has spaces, or is longer than 128 characters"
+        if "email" in facts.alias_attributes and "@" in user.username:
+            return Action.CANNOT, "no-username", "it looks like an e-mail, which is an alias here"
+    attributes = writable(user)
+    missing = sorted(name for name in facts.required if name != "sub" and name not in attributes)
+    if missing:
+        return Action.CANNOT, "required-attribute", ", ".join(missing)
+    custom = {name for name in attributes if name.startswith(("custom:", "dev:"))}
+    if unknown := sorted(custom - facts.attributes):
+        return Action.CANNOT, "unknown-attribute", ", ".join(unknown)
+    return Action.CREATE, "missing", ""
+
+
+def _provider(user: User) -> str:
+    """The provider's name from the ``identities`` attribute, else what the Username begins with."""
+    text = user.attributes.get("identities", "")
+    if text:
+        try:
+            identities = orjson.loads(text)
+        except ValueError:
+            return "another provider"
+        if isinstance(identities, list) and identities and isinstance(identities[0], dict):
+            return str(identities[0].get("providerName") or "another provider")
+        return ""
+    return user.username.partition("_")[0] if user.status == "EXTERNAL_PROVIDER" else ""
+
+
+# --- the plan in numbers ---------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Counts:
+    """A plan in numbers. Folded from its lines, one ``note`` each."""
+
+    create: int = 0
+    update: int = 0
+    skip: int = 0
+    cannot: int = 0
+    memberships: int = 0
+    disabled: int = 0  # of those created: disabled in the backup, and so again
+    unverified: int = 0  # of those created and enabled: e-mail never verified, cannot reset a password
+    reset_required: int = 0  # of those created: were RESET_REQUIRED, come back otherwise
+    invitable: int = 0  # of those created: enabled, with an e-mail
+    resettable: int = 0  # of those created: enabled, with a verified e-mail
+    by_reason: dict[str, int] = field(default_factory=dict)
+    groups: set[str] = field(default_factory=set)  # that somebody comes back into
+
+    def note(self, line: Line) -> None:
+        setattr(self, line.action, getattr(self, line.action) + 1)
+        self.by_reason[line.reason] = self.by_reason.get(line.reason, 0) + 1
+        if line.action is not Action.CREATE:
+            return
+        user = line.user
+        self.memberships += len(line.groups)
+        self.groups.update(line.groups)
+        self.reset_required += user.status == "RESET_REQUIRED"
+        if not user.enabled:
+            self.disabled += 1
+            return
+        self.invitable += bool(user.email)
+        self.resettable += bool(user.email and user.email_verified)
+        self.unverified += not (user.email and user.email_verified)
+
+    def mails(self, messages: str) -> int:
+        """Mails that the restore itself sends."""
+        return self.invitable if messages == Messages.INVITE else 0
+
+    def codes(self, messages: str) -> int:
+        """Codes that people will ask for before they are in again."""
+        return self.resettable if messages == Messages.SILENT else 0
+
+    def as_json(self, facts: PoolFacts, reserve: int) -> dict[str, Any]:
+        """For the stored plan: the numbers, and each way's mails and codes against the day's limit."""
+        numbers = {name: value for name, value in asdict(self).items() if name != "groups"}
+        return {
+            **numbers,
+            "groups": len(self.groups),
+            "mails": {way.value: self.mails(way) for way in Messages},
+            "codes": {way.value: self.codes(way) for way in Messages},
+            "mail_limit": mail_limit(facts),
+            "mail_allowed": mail_allowed(facts, reserve),
+            "invite_refused": invite_refused(self, facts, reserve),
+        }
+
+
+def mail_limit(facts: PoolFacts) -> int | None:
+    """Mails a day that bind this pool; None where it sends through SES."""
+    return MAIL_LIMIT if facts.mail == "COGNITO_DEFAULT" else None
+
+
+def mail_allowed(facts: PoolFacts, reserve: int) -> int | None:
+    """What a restore may take of the day: the rest is kept for people who ask for a code."""
+    limit = mail_limit(facts)
+    return None if limit is None else max(0, limit - reserve)
+
+
+def invite_refused(counts: Counts, facts: PoolFacts, reserve: int) -> str:
+    """Why inviting is not possible here, with both numbers; "" where it is."""
+    allowed, mails = mail_allowed(facts, reserve), counts.mails(Messages.INVITE)
+    if allowed is None or mails <= allowed:
+        return ""
+    return (
+        f"{mails:,} invitations are more than the {allowed} that a restore may send a day: Cognito sends "
+        f"{MAIL_LIMIT} mails a day for the whole account, and {MAIL_LIMIT - allowed} are kept for people "
+        "who ask for a code. Nobody was written to. Choose silent, or move the pool's mail to SES first."
+    )
+
+
+def digest(source_sha256: str, facts: PoolFacts, choices: Mapping[str, object]) -> str:
+    """One hash over what a plan rests on: the backup's bytes, the pool, its settings, the choices."""
+    rests_on = {
+        "source": source_sha256,
+        "pool": [facts.account, facts.region, facts.pool_id],
+        "settings": [
+            sorted(facts.username_attributes),
+            sorted(facts.alias_attributes),
+            facts.case_sensitive,
+            facts.mail,
+            sorted(facts.attributes),
+            sorted(facts.required),
+            sorted(facts.triggers),
+        ],
+        "choices": dict(choices),
+    }
+    return hashlib.sha256(orjson.dumps(rests_on, option=orjson.OPT_SORT_KEYS)).hexdigest()

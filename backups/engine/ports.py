@@ -1,0 +1,230 @@
+"""What the engine needs from the world, as promises. Adapters keep them; fakes keep them too.
+
+Every method may raise PortError. Its ``cause`` tells the machine what to do,
+its message tells the reader what is still true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol, TypeVar
+
+from backups.core.principal import Caller, Home, Standing
+from backups.core.snapshot import Entry, Group, PoolFacts
+
+T = TypeVar("T")
+
+
+class Cause(StrEnum):
+    """Why a call did not do what was asked."""
+
+    THROTTLED = "throttled"  # nothing was done; wait and ask again
+    LOST = "lost"  # the answer was lost: it may have been done, or not
+    UNREACHABLE = "unreachable"  # no connection was made: nothing was done
+    DENIED = "denied"  # our credentials may not do this
+    GONE = "gone"  # the pool, the bucket or the group does not exist
+    MISSING = "missing"  # this user or this object does not exist
+    EXISTS = "exists"  # this user, group or object exists already
+    REFUSED = "refused"  # AWS will refuse it again: a bad value, a state, a trigger's veto
+    MAIL_LIMIT = "mail-limit"  # the day's mails are spent; no mail was sent
+    DELIVERY = "delivery"  # the user may stand, but the mail was not delivered
+    UNSUPPORTED = "unsupported"  # this operation does not exist here
+
+
+class PortError(Exception):
+    """A call failed. ``cause`` is for the machine, the text for the reader."""
+
+    def __init__(self, message: str, cause: Cause, *, code: str = "") -> None:
+        super().__init__(message)
+        self.cause = cause
+        self.code = code  # AWS's own error code, for the log
+
+
+class Stop(Exception):
+    """Asked by a person or by the lease: end now, at a step's boundary."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why  # "pause" | "cancel" | "lease-lost" | "failures"
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """Aware, UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds; only differences mean anything."""
+
+    def sleep(self, seconds: float) -> None: ...
+
+
+class CallThrough(Protocol):
+    """What a pool puts each of its AWS calls through: ``engine.pace.Pace.call``, or ``direct``."""
+
+    def __call__(self, operation: str, do: Callable[[], T], /) -> T: ...
+
+
+def direct(operation: str, do: Callable[[], T], /) -> T:
+    """No pace: for a look, and for tests."""
+    return do()
+
+
+class UserPool(Protocol):
+    """One Cognito user pool. Safe to call from several threads."""
+
+    def facts(self) -> PoolFacts:
+        """DescribeUserPool. Raises GONE when the pool does not exist."""
+
+    def users(self) -> Iterator[Entry]:
+        """Every user, every page, as JSON values; a user may come twice, the order means nothing.
+
+        Eventually consistent on AWS: a user made a moment ago may be missing.
+        """
+
+    def groups(self) -> Iterator[Group]:
+        """Every group, every page, with all its members."""
+
+    def settings(self) -> Iterator[tuple[str, Any, str]]:
+        """(name, value as JSON, why it could not be read) for every readable setting.
+
+        Secrets are left out. Never raises for one setting: its third value says why.
+        """
+
+    def get_user(self, username: str) -> Entry:
+        """AdminGetUser, in the shape of ListUsers. Consistent. Raises MISSING.
+
+        Bills the user as active this month.
+        """
+
+    def groups_of(self, username: str) -> frozenset[str]:
+        """AdminListGroupsForUser, every page."""
+
+    def create_user(self, username: str, attributes: Mapping[str, str], *, invite: bool = False) -> Entry:
+        """AdminCreateUser; SUPPRESS unless ``invite``, which mails a temporary password.
+
+        Not repeatable: after LOST or DELIVERY the user may exist. Raises EXISTS.
+        """
+
+    def resend_invitation(self, username: str) -> None:
+        """AdminCreateUser with RESEND. Not repeatable after LOST: a second mail would go out."""
+
+    def set_password(self, username: str, password: str) -> None:
+        """AdminSetUserPassword, permanent: the user becomes CONFIRMED. Repeatable."""
+
+    def disable_user(self, username: str) -> None:
+        """Repeatable."""
+
+    def create_group(self, group: Group) -> None:
+        """Raises EXISTS."""
+
+    def add_to_group(self, username: str, group: str) -> None:
+        """Repeatable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One object of a bucket."""
+
+    key: str
+    size: int
+    modified: datetime
+    etag: str  # changes when the bytes do; no MD5
+
+
+class BackupStore(Protocol):
+    """One bucket. Keys are whole keys."""
+
+    bucket: str
+
+    def list(self, prefix: str = "", after: str = "") -> Iterator[Stored]:
+        """In key order, every page."""
+
+    def open(self, key: str) -> Iterator[bytes]:
+        """The plain bytes in chunks of at most 1 MiB. Raises MISSING before the first chunk."""
+
+    def put(self, key: str, chunks: Iterable[bytes]) -> Stored:
+        """Write once: raises EXISTS when the key has an object. Nothing stays on any error.
+
+        Streams in parts: at most two of 8 MB are in memory.
+        """
+
+    def versions(self, key: str) -> int:
+        """How many versions the key has; 1 where the bucket keeps none or does not tell."""
+
+
+class Report(Protocol):
+    """Where the engine tells what it did. Everything told is durable when the next step begins."""
+
+    def phase(self, name: str, total: int | None = None) -> None: ...
+
+    def say(self, kind: str, text: str, **data: Any) -> None:
+        """One line for the log on the page. No e-mail in clear: ``core.snapshot.mask``."""
+
+    def count(self, **counters: int) -> None:
+        """Set counters; shown at most four times a second."""
+
+    def intend(self, keys: Sequence[str], step: str = "") -> None:
+        """Committed when this returns: these users are about to be written to.
+
+        ``step`` is "inviting" before invitations, which must never be repeated by mistake.
+        """
+
+    def outcome(self, outcome: Outcome) -> None:
+        """What has become of one user so far; the last word for its key wins. Thread-safe."""
+
+    def keep_going(self) -> None:
+        """Raises Stop. Asked before every step that writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The ledger's row of one user, as far as it has come."""
+
+    key: str
+    outcome: str = ""  # created | updated | skipped | failed; "" while steps remain
+    step: str = ""  # the last finished one: created disabled password groups confirmed inviting invited
+    reason: str = ""  # code of core.plan.REASONS, or ""
+    detail: str = ""  # AWS's words, where the reason is a refusal
+    new_sub: str = ""
+    new_username: str = ""
+    messages: int = 0
+    confirmed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A signature over GetCallerIdentity, and what the server needs to write that request again.
+
+    ``nonce``, ``date`` and ``server_id`` are the server's own; the other three came from outside
+    and have been checked for their shape.
+    """
+
+    nonce: str
+    date: str  # X-Amz-Date, 20261122T010000Z
+    server_id: str
+    key_id: str
+    signature: str  # 64 lower case hex digits
+    token: str = ""
+
+
+class Identity(Protocol):
+    """Who somebody is: STS for the proof, IAM for the person."""
+
+    region: str
+    host: str  # the STS host that a proof is signed for
+
+    def home(self) -> Home:
+        """Partition and account of our own credentials. Asked once per process."""
+
+    def caller(self, proof: Proof) -> Caller:
+        """Sends one GetCallerIdentity, written here from the proof. Never follows a redirect, never repeats.
+
+        Raises REFUSED with STS's code when it does not accept the signature, UNREACHABLE when
+        no connection was made, LOST when the answer is not exactly what STS promises.
+        """
+
+    def standing(self, name: str) -> Standing | None:
+        """What IAM knows of one user now, uncached, every page; None when there is no such user."""

@@ -1,0 +1,308 @@
+"""Restoring what a plan says is missing, one user's steps after another, several users at once.
+
+    groups that are missing
+    for each batch:   keep going? -> intend (committed) -> for each user, in a thread:
+                      create -> disable -> password -> groups -> read back -> outcome
+    then, where people are invited one by one:  keep going? -> intend -> invitation -> outcome
+
+Every step may be repeated but two: a create whose answer was lost is settled by
+reading back before anything else, and an invitation is never sent twice.
+"""
+
+from __future__ import annotations
+
+import secrets
+import string
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import islice
+
+from backups.core.plan import Line, Messages, mail_limit
+from backups.core.snapshot import Entry, Group, PoolFacts, User, mask
+from backups.engine.ports import Cause, Clock, Outcome, PortError, Report, Stop, UserPool
+
+BATCH = 100
+THREADS = 8
+EQUAL_FAILURES = 20  # in a row: something is wrong that is not one user's
+SKEW = timedelta(minutes=1)  # between AWS's clock and the database's
+LOOKS = 3  # at a user whose create was not answered
+BEFORE_LOOK = 1.0  # seconds
+_PASSWORD_IS_SET = frozenset({"password", "groups", "confirmed"})
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One user to create; ``begun`` is the ledger's row of an earlier try, with when it was intended."""
+
+    line: Line
+    begun: Outcome | None = None
+    intended: datetime | None = None
+
+
+def restore(
+    pool: UserPool,
+    tasks: Iterable[Task],
+    groups: Sequence[Group],
+    facts: PoolFacts,
+    report: Report,
+    clock: Clock,
+    *,
+    messages: Messages,
+) -> None:
+    """Carry out a plan's creates. Raises Stop, and PortError where not one user could be touched.
+
+    One user's failure is an outcome and never stops the others.
+    """
+    _groups(pool, groups, report)
+    # Cognito's own mail has a day's limit: everybody is there before the first invitation is spent.
+    at_creation = messages is Messages.INVITE and mail_limit(facts) is None
+    afterwards = messages is Messages.INVITE and not at_creation
+    report.phase("Users, passwords, memberships")
+    to_invite: list[tuple[Line, Outcome]] = []
+    failures = _Failures()
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="restore") as threads:
+        for batch in _batches(tasks):
+            report.keep_going()
+            report.intend([task.line.user.key for task in batch if task.begun is None])
+            now = clock.now()
+            steps = _Steps(pool, facts, report, clock, messages, at_creation, finish=not afterwards)
+            futures = {threads.submit(steps.run, task, task.intended or now): task for task in batch}
+            for future in as_completed(futures):
+                task, outcome = futures[future], future.result()
+                report.outcome(outcome)
+                _tell(report, task.line, outcome)
+                failures.note(outcome)
+                if not outcome.outcome:
+                    to_invite.append((task.line, outcome))
+            report.keep_going()
+            failures.stop_if_hopeless()
+    if to_invite:
+        _invite(pool, to_invite, report)
+
+
+class _Steps:
+    """The steps of one user. Called from several threads; holds nothing that changes."""
+
+    def __init__(
+        self,
+        pool: UserPool,
+        facts: PoolFacts,
+        report: Report,
+        clock: Clock,
+        messages: Messages,
+        at_creation: bool,
+        *,
+        finish: bool,
+    ) -> None:
+        self.pool, self.facts, self.report, self.clock = pool, facts, report, clock
+        self.messages, self.at_creation, self.finish = messages, at_creation, finish
+
+    def run(self, task: Task, intended: datetime) -> Outcome:
+        """The user's outcome; "" in it when only the invitation is left."""
+        line = task.line
+        state = task.begun or Outcome(line.user.key)
+        try:
+            if not state.new_username:
+                state = self._create(line, intended, asked_before=task.begun is not None)
+                if state.outcome:
+                    return state
+                self.report.outcome(state)
+            return self._after_create(line, state)
+        except PortError as error:
+            return replace(
+                state, outcome="failed", reason=_REASON.get(error.cause, "refused"), detail=str(error)
+            )
+
+    def _after_create(self, line: Line, state: Outcome) -> Outcome:
+        user, name = line.user, state.new_username
+        if state.step in ("inviting", "invited"):
+            # Begun by an earlier try that did not come back: a second mail might go out.
+            return replace(state, outcome="failed", reason="maybe-invited")
+        has_password = state.step in _PASSWORD_IS_SET
+        if not user.enabled:
+            self.pool.disable_user(name)
+            state = state if has_password else self._done(state, "disabled")
+        if self.messages is Messages.SILENT:
+            if not has_password:
+                self.pool.set_password(name, _password(self.facts.password_length))
+            state = self._done(state, "password")
+        for group in line.groups:
+            self.pool.add_to_group(name, group)
+        if line.groups:
+            state = self._done(state, "groups")
+        differs = self._read_back(line, name)
+        if differs:
+            return replace(state, outcome="failed", reason="read-back-differs", detail=differs)
+        state = replace(state, step="confirmed", confirmed=True)
+        if state.reason:  # the invitation at creation was refused; everything else stands
+            return replace(state, outcome="failed")
+        if self.finish or not user.enabled or not user.email:
+            return replace(state, outcome="created")
+        return state
+
+    def _create(self, line: Line, intended: datetime, *, asked_before: bool) -> Outcome:
+        invite = self.at_creation and line.user.enabled and bool(line.user.email)
+        state = Outcome(line.user.key)
+        for _ in range(LOOKS):
+            if asked_before and (entry := self._look(line.username)):
+                return self._adopt(line, entry, intended, invite)
+            try:
+                entry = self.pool.create_user(line.username, line.attributes, invite=invite)
+            except PortError as error:
+                if error.cause is Cause.LOST:
+                    asked_before = True  # settled by the look that comes next
+                    self.clock.sleep(BEFORE_LOOK)
+                    continue
+                if error.cause is Cause.EXISTS:
+                    return replace(state, outcome="skipped", reason="exists-now")
+                if error.cause in (Cause.MAIL_LIMIT, Cause.DELIVERY):
+                    # The error itself says that no mail went out; the user may stand or not.
+                    state = replace(state, reason=_REASON[error.cause], detail=str(error))
+                    invite, asked_before = False, True
+                    continue
+                raise
+            return replace(_made(state, entry), messages=int(invite))
+        raise PortError("the answer to the create was lost again and again", Cause.LOST)
+
+    def _adopt(self, line: Line, entry: Entry, intended: datetime, invite: bool) -> Outcome:
+        """Is the user who stands there the one that this job meant to create?"""
+        state = Outcome(line.user.key)
+        user = User.of(entry)
+        ours = (
+            user.status in ("FORCE_CHANGE_PASSWORD", "CONFIRMED")
+            and _moment(user.created) >= intended - SKEW
+            and all(user.attributes.get(name) == value for name, value in line.attributes.items())
+        )
+        if not ours:
+            return replace(state, outcome="skipped", reason="other-user")
+        self.report.say(
+            "note", f"{mask(line.user.label)}: the answer was lost, read back: created by this job"
+        )
+        state = replace(_made(state, entry), messages=int(invite))
+        return replace(state, step="password") if user.status == "CONFIRMED" else state
+
+    def _look(self, username: str) -> Entry | None:
+        try:
+            return self.pool.get_user(username)
+        except PortError as error:
+            if error.cause is Cause.MISSING:
+                return None
+            raise
+
+    def _read_back(self, line: Line, username: str) -> str:
+        """What differs from the plan, as words; "" when all of it is in place."""
+        user = User.of(self.pool.get_user(username))
+        differs = [name for name, value in line.attributes.items() if user.attributes.get(name, "") != value]
+        if user.enabled != line.user.enabled:
+            differs.append("Enabled")
+        # Somebody invited at creation may have signed in by now, which makes him CONFIRMED.
+        if user.status != "CONFIRMED" and (
+            self.messages is Messages.SILENT or user.status != "FORCE_CHANGE_PASSWORD"
+        ):
+            differs.append(f"UserStatus is {user.status}")
+        if line.groups:
+            missing = set(line.groups) - self.pool.groups_of(username)
+            differs += [f"not in group {name}" for name in sorted(missing)]
+        return ", ".join(differs)
+
+    def _done(self, state: Outcome, step: str) -> Outcome:
+        state = replace(state, step=step)
+        self.report.outcome(state)
+        return state
+
+
+def _invite(pool: UserPool, waiting: Sequence[tuple[Line, Outcome]], report: Report) -> None:
+    report.phase("Invitations", len(waiting))
+    failures = _Failures()
+    for line, state in waiting:
+        report.keep_going()
+        report.intend([line.user.key], "inviting")
+        try:
+            pool.resend_invitation(state.new_username)
+            state = replace(state, step="invited", messages=1, outcome="created")
+        except PortError as error:
+            reason = "maybe-invited" if error.cause is Cause.LOST else _REASON.get(error.cause, "refused")
+            state = replace(state, step="confirmed", outcome="failed", reason=reason, detail=str(error))
+        report.outcome(state)
+        _tell(report, line, state)
+        failures.note(state)
+        failures.stop_if_hopeless()
+
+
+def _groups(pool: UserPool, groups: Sequence[Group], report: Report) -> None:
+    if not groups:
+        return
+    report.phase("Groups", len(groups))
+    for group in groups:
+        report.keep_going()
+        try:
+            pool.create_group(group)
+            report.say("note", f"group {group.name} created")
+        except PortError as error:
+            if error.cause is not Cause.EXISTS:
+                # Its members will say so, each with an outcome of their own.
+                report.say("note", f"group {group.name} was not created: {error}")
+
+
+class _Failures:
+    """Stops a job whose failures are not about single users."""
+
+    def __init__(self) -> None:
+        self.reason, self.in_a_row = "", 0
+
+    def note(self, outcome: Outcome) -> None:
+        if outcome.outcome != "failed":
+            self.in_a_row = 0
+            return
+        self.in_a_row = self.in_a_row + 1 if outcome.reason == self.reason else 1
+        self.reason = outcome.reason
+
+    def stop_if_hopeless(self) -> None:
+        if self.in_a_row >= EQUAL_FAILURES:
+            raise Stop("failures")
+
+
+_REASON: Mapping[Cause, str] = {
+    Cause.THROTTLED: "throttled",
+    Cause.LOST: "silent",
+    Cause.UNREACHABLE: "silent",
+    Cause.DENIED: "denied",
+    Cause.MAIL_LIMIT: "mail-limit",
+    Cause.DELIVERY: "not-delivered",
+}
+
+
+def _made(state: Outcome, entry: Entry) -> Outcome:
+    user = User.of(entry)
+    return replace(state, step="created", new_sub=user.sub, new_username=user.username)
+
+
+def _tell(report: Report, line: Line, outcome: Outcome) -> None:
+    extra = []
+    if outcome.outcome == "created":
+        extra += [f"{len(line.groups)} groups"] * bool(line.groups)
+        extra += ["disabled, as in the backup"] * (not line.user.enabled)
+        extra += ["invited"] * bool(outcome.messages) + ["confirmed"]
+    report.say(
+        outcome.outcome or "created",
+        " · ".join([mask(line.user.label), *extra]),
+        reason=outcome.reason,
+    )
+
+
+def _password(length: int) -> str:
+    """A random permanent password that nobody knows, of every class that a policy can ask for."""
+    letters = string.ascii_letters + string.digits
+    return "aA1-" + "".join(secrets.choice(letters) for _ in range(max(length, 32)))
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _batches(tasks: Iterable[Task]) -> Iterator[list[Task]]:
+    walk = iter(tasks)
+    while batch := list(islice(walk, BATCH)):
+        yield batch

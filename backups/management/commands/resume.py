@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.db.models import Q
+from django.utils import timezone
+
+from backups import actions
+from backups.core.lifecycle import State
+from backups.management import terminal
+from backups.models import Job
+
+
+class Command(terminal.Command):
+    help = "Go on with a job in this process: one that is paused, or one whose process went away."
+
+    def arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("job", metavar="JOB", type=int)
+
+    def act(self, **options: Any) -> tuple[dict[str, Any], int]:
+        job = Job.objects.filter(pk=options["job"]).first()
+        if job is None:
+            self.stop(f"There is no job {options['job']}.", 2)
+        left_alone = Q(state=State.QUEUED) | Q(state=State.RUNNING, lease_until__lt=timezone.now())
+        if not Job.objects.filter(left_alone, pk=job.pk).exists():
+            job = actions.resume(self.actor, job)
+        job = self.run(job)
+        return {"job": job.pk, "state": job.state, "sentence": job.sentence}, terminal.status_of(job)

@@ -1,0 +1,88 @@
+"""The catalogue: a cache of the bucket, rebuilt from it at any time."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from backups.core.snapshot import environment_of
+
+
+class Backup(models.Model):
+    """One backup in the bucket, as it was last read."""
+
+    class State(models.TextChoices):
+        COMPLETE = "complete", "complete"
+        USERS_ONLY = "users-only", "users only"
+        INCOMPLETE = "incomplete", "incomplete"
+        UNREADABLE = "unreadable", "unreadable"
+
+    class Origin(models.TextChoices):
+        OURS = "ours", "ours"
+        UNKNOWN = "unknown", "unknown"
+        CHANGED = "changed", "changed after it was made"
+
+    class MadeBy(models.TextChoices):
+        PERSON = "person", "a person"
+        SCHEDULE = "schedule", "schedule"
+        BEFORE_RESTORE = "before-restore", "before a restore"
+        CBR = "cbr", "cbr"
+        UPLOAD = "upload", "uploaded"
+
+    key = models.CharField(max_length=300, unique=True)  # "<time>/<pool name>", no slash at the end
+    pool_name = models.CharField(max_length=128, db_index=True, blank=True)  # "" for an upload
+    pool_id = models.CharField(max_length=64, blank=True)
+    region = models.CharField(max_length=32, blank=True)
+    taken_at = models.DateTimeField(db_index=True)
+    state = models.CharField(max_length=12, choices=State)
+    checked = models.BooleanField(default=False)
+    origin = models.CharField(max_length=8, choices=Origin, default=Origin.UNKNOWN)
+    made_by = models.CharField(max_length=16, choices=MadeBy)
+    made_by_who = models.CharField(max_length=200, blank=True)
+    title = models.CharField(max_length=255, blank=True)  # an upload's file name
+    users = models.BigIntegerField(null=True)  # null: could not be counted
+    groups = models.BigIntegerField(null=True)  # null: not in this backup
+    memberships = models.BigIntegerField(null=True)
+    size = models.BigIntegerField(default=0)  # bytes, all parts
+    reason = models.TextField(blank=True)  # why the state is what it is, a sentence
+    manifest = models.JSONField(null=True)
+    fingerprint = models.CharField(max_length=64)  # over keys, sizes and etags: when it changes, read again
+    suggested = models.BooleanField(default=False)
+    passed_over = models.CharField(max_length=200, blank=True)  # why it is newer and yet not suggested
+    being_made_by = models.ForeignKey("Job", null=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        ordering = ("-taken_at", "-id")
+        indexes = (models.Index(fields=["-taken_at", "-id"]),)
+
+    def __str__(self) -> str:
+        return self.key
+
+    @property
+    def readable(self) -> bool:
+        return self.state in (self.State.COMPLETE, self.State.USERS_ONLY)
+
+    @property
+    def environment(self) -> str:
+        return environment_of(self.pool_name)
+
+    @property
+    def data_key(self) -> str:
+        """The object that holds the users."""
+        return f"{self.key}/data.json"
+
+
+class Catalogue(models.Model):
+    """One row: the last look at the bucket."""
+
+    looked_at = models.DateTimeField(null=True)  # the last look, answered or not
+    answered_at = models.DateTimeField(null=True)  # the last one that the bucket answered
+    whole_at = models.DateTimeField(null=True)  # the last one over every object
+    strangers = models.IntegerField(default=0)  # objects that are no part of any backup, at whole_at
+    problem = models.TextField(blank=True)  # why the last look was not answered
+
+    def __str__(self) -> str:
+        return f"looked at {self.looked_at}"
+
+    @classmethod
+    def row(cls) -> Catalogue:
+        return cls.objects.get_or_create(pk=1)[0]

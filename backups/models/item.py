@@ -1,0 +1,43 @@
+"""The ledger: one row per user of a plan or a restore."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+
+
+class Item(models.Model):
+    """A planned line (``action``, ``reason``) and, in a restore, what became of it (``outcome``)."""
+
+    job = models.ForeignKey("Job", on_delete=models.CASCADE, related_name="items")
+    key = models.CharField(max_length=200)  # core.snapshot.User.key of the backup's user
+    position = models.BigIntegerField()  # place in the backup's file
+    label = models.CharField(max_length=2100)  # the e-mail, else the Username; masked where it is shown
+    old_sub = models.CharField(max_length=128, blank=True)
+    old_username = models.CharField(max_length=200)
+    email = models.CharField(max_length=2100, blank=True)
+    action = models.CharField(max_length=8)  # create | update | skip | cannot
+    reason = models.CharField(max_length=40, blank=True)  # code of core.plan.REASONS
+    detail = models.TextField(blank=True)
+    groups = models.JSONField(default=list)  # group names the plan puts this user into
+    enabled = models.BooleanField(default=True)
+    outcome = models.CharField(max_length=8, blank=True)  # created updated skipped failed | unknown
+    step = models.CharField(max_length=12, blank=True)  # the last finished step
+    new_sub = models.CharField(max_length=128, blank=True)
+    new_username = models.CharField(max_length=200, blank=True)
+    messages = models.IntegerField(default=0)
+    confirmed = models.BooleanField(default=False)
+    intended_at = models.DateTimeField(null=True)  # committed before the first call for this user
+
+    class Meta:
+        ordering = ("position",)
+        constraints: ClassVar = [models.UniqueConstraint(fields=["job", "key"], name="one_row_per_user")]
+        indexes: ClassVar = [
+            models.Index(fields=["job", "position"]),
+            models.Index(fields=["job", "action", "reason"]),
+            models.Index(fields=["job", "outcome", "reason"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.job_id}:{self.key}"

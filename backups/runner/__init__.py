@@ -1,0 +1,235 @@
+"""Running a job: take the lease, may this person still?, ONE verb of the engine, finish.
+
+    run(job id) -> lease (a conditional UPDATE; zero rows changed: walk away)
+                -> heartbeat thread + report -> backup | compare | plan | restore -> state
+
+The same function runs in a Celery worker and in a terminal.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from backups import access, auth, queue
+from backups.core.files import Unreadable
+from backups.core.lifecycle import OVER, State, sources_of
+from backups.engine.ports import Cause, PortError, Stop
+from backups.models import Job, Operator
+from backups.models.audit import Act, record
+from backups.reporting import Heartbeat, JobReport, Lease, announce
+from backups.runner.backup import make_backup
+from backups.runner.compare import compare_sides
+from backups.runner.plan import make_plan
+from backups.runner.restore import carry_out
+from backups.runner.sources import FILE
+from backups.runner.words import Ended, Refusal
+
+log = structlog.get_logger(__name__)
+
+WORK: Mapping[str, Callable[[Job, JobReport], Ended]] = {
+    Job.Kind.BACKUP: make_backup,
+    Job.Kind.COMPARE: compare_sides,
+    Job.Kind.PLAN: make_plan,
+    Job.Kind.RESTORE: carry_out,
+}
+_NEEDS = {
+    Job.Kind.BACKUP: access.Action.BACK_UP,
+    Job.Kind.COMPARE: access.Action.COMPARE,
+    Job.Kind.PLAN: access.Action.PLAN,
+    Job.Kind.RESTORE: access.Action.RESTORE,
+}
+_ENDED = {
+    Job.Kind.BACKUP: Act.BACKUP_ENDED,
+    Job.Kind.COMPARE: Act.COMPARE_ENDED,
+    Job.Kind.PLAN: Act.PLAN_ENDED,
+    Job.Kind.RESTORE: Act.RESTORE_ENDED,
+}
+TERMINAL = "terminal:"
+
+
+def run(job_id: int, *, interrupted: threading.Event | None = None) -> Job | None:
+    """Run one job to its end, or until it is told to stop; None when somebody else has it, or it is over.
+
+    ``interrupted``, when set, pauses the job at the next step (Ctrl-C in a terminal).
+    """
+    lease = take(job_id)
+    if lease is None:
+        return None
+    job = Job.objects.get(pk=job_id)
+    report = JobReport(lease, interrupted or threading.Event())
+    report.start_counting(job.counters)
+    with Heartbeat(lease):
+        ended = _work(job, report)
+    if ended is not None:
+        finish(job, lease, ended)
+    return Job.objects.get(pk=job_id)
+
+
+def take(job_id: int) -> Lease | None:
+    """The job's lease, if it is free or ran out. Whose UPDATE changes the row has it."""
+    owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    free = Q(state=State.QUEUED) | Q(state=State.RUNNING, lease_until__lt=Now())
+    with transaction.atomic():
+        changed = Job.objects.filter(free, pk=job_id).update(
+            state=State.RUNNING,
+            lease_owner=owner[:128],
+            fence=F("fence") + 1,
+            lease_until=Now() + timedelta(seconds=settings.LEASE_SECONDS),
+            sentence="",
+        )
+        if not changed:
+            return None
+        job = Job.objects.get(pk=job_id)
+        if job.started_at is None:
+            Job.objects.filter(pk=job_id).update(started_at=timezone.now())
+            announce(job_id, State.RUNNING)
+        else:
+            announce(job_id, State.RUNNING, "Taken up again where it was left")
+    return Lease(job_id, owner[:128], job.fence)
+
+
+def finish(job: Job, lease: Lease, ended: Ended) -> None:
+    """Write the end, if the job is still ours. The entry in the audit log is in the same transaction."""
+    over = ended.state in OVER
+    with transaction.atomic():
+        values: dict[str, Any] = {
+            "state": ended.state,
+            "sentence": ended.sentence,
+            "lease_owner": "",
+            "lease_until": None,
+            "wants": "",
+        }
+        if ended.result is not None:
+            values["result"] = ended.result
+        if over:
+            values["finished_at"] = timezone.now()
+        mine = Job.objects.filter(
+            pk=job.pk, lease_owner=lease.owner, fence=lease.fence, state__in=sources_of(ended.state)
+        )
+        if not mine.update(**values):
+            log.warning("job ended here, and is somebody else's by now", job=job.pk)
+            return
+        announce(job.pk, ended.state, ended.sentence)
+        if over:
+            record(
+                _ENDED[Job.Kind(job.kind)],
+                actor_id=job.asked_by,
+                actor=job.asked_by_name,
+                result=ended.state,
+                pool=_pool_text(job),
+                job=job.pk,
+                counts={name: n for name, n in (ended.result or {}).items() if isinstance(n, int)},
+            )
+
+
+def sweep() -> int:
+    """Send again what is queued too long, or whose lease ran out. Returns how many."""
+    stale = timezone.now() - timedelta(seconds=settings.LEASE_SECONDS)
+    waiting = Q(state=State.QUEUED) & (
+        Q(queued_at__lt=stale)
+        | Q(queued_at__isnull=True, created_at__lt=timezone.now() - timedelta(seconds=5))
+    )
+    waiting &= ~Q(params__has_key="terminal")
+    lost = Q(state=State.RUNNING, lease_until__lt=Now())
+    jobs = list(Job.objects.filter(waiting | lost))
+    for job in jobs:
+        if job.state == State.RUNNING and str(job.params.get("source", "")).startswith(FILE):
+            _leave_to_its_host(job)
+        else:
+            queue.send(job)
+    return len(jobs)
+
+
+def _leave_to_its_host(job: Job) -> None:
+    """Its file lies on the host of the terminal that went away; no worker is sent after it."""
+    text = "Paused: the terminal that ran it went away. Resume it on that host, where its file is."
+    with transaction.atomic():
+        stood = Job.objects.filter(pk=job.pk, state=State.RUNNING, fence=job.fence, lease_until__lt=Now())
+        if stood.update(state=State.PAUSED, lease_owner="", lease_until=None, sentence=text):
+            announce(job.pk, State.PAUSED, text)
+
+
+def _work(job: Job, report: JobReport) -> Ended | None:
+    try:
+        _may_still(job)
+        ended = WORK[Job.Kind(job.kind)](job, report)
+        report.flush()
+        return ended
+    except Stop as stop:
+        return _stopped(job, report, stop)
+    except Refusal as refusal:
+        return _flushed(report, Ended(State.FAILED, str(refusal)))
+    except Unreadable as error:
+        return _flushed(report, Ended(State.FAILED, f"The backup cannot be used: {error}."))
+    except PortError as error:
+        log.warning("job failed", job=job.pk, cause=str(error.cause), code=error.code)
+        return _flushed(report, Ended(State.FAILED, f"{error} {_still_true(job, error)}"))
+    except Exception as error:  # a person must see that it ended, whatever it was
+        log.exception("job failed", job=job.pk)
+        text = f"The dashboard itself failed ({type(error).__name__}). {_kept(job)}"
+        return _flushed(report, Ended(State.FAILED, text))
+
+
+def _stopped(job: Job, report: JobReport, stop: Stop) -> Ended | None:
+    if stop.why == "lease-lost":
+        log.warning("lease lost, walking away", job=job.pk)
+        return None
+    if stop.why == "cancel":
+        return _flushed(report, Ended(State.CANCELLED, f"Cancelled. {_kept(job)}"))
+    if stop.why == "failures":
+        why = "Paused: 20 users in a row failed for the same cause. Look at it before you resume."
+        return _flushed(report, Ended(State.PAUSED, why))
+    return _flushed(report, Ended(State.PAUSED, f"Paused. {_kept(job)}"))
+
+
+def _flushed(report: JobReport, ended: Ended) -> Ended | None:
+    try:
+        report.flush()
+    except Stop:
+        return None
+    return ended
+
+
+def _may_still(job: Job) -> None:
+    """Asked again where it happens: somebody who left the group starts nothing any more."""
+    if job.asked_by.startswith(TERMINAL):
+        return
+    operator = Operator.objects.filter(unique_id=job.asked_by).first()
+    if operator is None:
+        raise Refusal("Whoever asked for this is not known here any more. Nothing was done.")
+    auth.recheck(operator)
+    allowed = access.can(operator, _NEEDS[Job.Kind(job.kind)])
+    if not allowed:
+        raise Refusal(f"{allowed.why} Nothing more was done.")
+
+
+def _kept(job: Job) -> str:
+    if job.kind != Job.Kind.RESTORE:
+        return "Nothing was written to a user pool."
+    done = job.items.filter(outcome="created").count()
+    return f"{done:,} users were created and stay; the others were not touched, or are in the list with their cause."
+
+
+def _still_true(job: Job, error: PortError) -> str:
+    if job.kind == Job.Kind.RESTORE:
+        return _kept(job)
+    if error.cause in (Cause.UNREACHABLE, Cause.LOST, Cause.THROTTLED):
+        return "Nothing was changed; ask again when AWS answers."
+    return "Nothing was changed."
+
+
+def _pool_text(job: Job) -> str:
+    return f"{job.pool_name} ({job.pool_id})" if job.pool_id else job.pool_name

@@ -1,0 +1,86 @@
+"""The sides of a comparison and the source of a plan: a backup's key, ``live:<pool id>``, ``file:<path>``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backups import catalogue, wiring
+from backups.core import naming
+from backups.core.preflight import Source
+from backups.core.snapshot import PoolFacts
+from backups.engine.ports import PortError, Report
+from backups.engine.reading import Reading, read_backup, read_file, read_pool
+from backups.models import Pool
+from backups.runner.words import Refusal
+
+LIVE, FILE = "live:", "file:"
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side that was read."""
+
+    name: str  # as it was asked for
+    label: str  # for a person
+    reading: Reading
+    pool_name: str = ""
+
+
+def read_side(name: str, report: Report, counter: str) -> Side:
+    """Raises Unreadable, PortError, Refusal."""
+    if name.startswith(LIVE):
+        pool = live_pool(name.removeprefix(LIVE))
+        reading = read_pool(wiring.pool(pool.region, pool.pool_id), report, counter)
+        return Side(name, f"{pool.name}, live", reading, pool.name)
+    if name.startswith(FILE):
+        path = name.removeprefix(FILE)
+        return Side(name, path.rpartition("/")[2], read_file(path, report, counter))
+    key = parse(name)
+    reading = read_backup(catalogue.store_for("" if key.upload else key.name), key.key, report, counter)
+    return Side(name, key.key, reading, "" if key.upload else key.name)
+
+
+def parse(key: str) -> naming.Key:
+    parsed = naming.parse(key)
+    if parsed is None:
+        raise Refusal(f"{key} is not the key of a backup. Keys look like 2026-11-22.01-00-00/<pool name>.")
+    return parsed
+
+
+def live_pool(pool_id: str) -> Pool:
+    pool = Pool.objects.filter(pool_id=pool_id).first()
+    if pool is None:
+        raise Refusal(f"No pool {pool_id} was seen in the configured Regions.")
+    return pool
+
+
+def facts_for(*pool_names: str) -> PoolFacts | None:
+    """How the live pool of one of these names tells its users apart; None when none answers."""
+    for name in filter(None, pool_names):
+        pool = Pool.objects.filter(name=name, presence=Pool.Presence.THERE).first()
+        if pool is None:
+            continue
+        try:
+            return wiring.pool(pool.region, pool.pool_id).facts()
+        except PortError:
+            continue
+    return None
+
+
+def source_of(name: str, reading: Reading) -> Source:
+    """What the backup says it is, for preflight."""
+    if name.startswith(FILE):
+        return Source("")
+    key = parse(name)
+    manifest = reading.manifest
+    if manifest is None:
+        return Source("" if key.upload else key.name)
+    row = catalogue.note_one(key.key)
+    return Source(
+        manifest.pool_name,
+        manifest.region,
+        manifest.account,
+        checked=row.checked,
+        origin=row.origin,
+        has_groups=True,
+    )

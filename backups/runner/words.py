@@ -1,0 +1,19 @@
+"""What a kind of job gives back to the runner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a job ended: its state, a sentence, and the result where there is one."""
+
+    state: str
+    sentence: str
+    result: dict[str, Any] | None = None
+
+
+class Refusal(Exception):
+    """The job must not go on; the message says why and what is still true."""

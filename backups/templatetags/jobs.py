@@ -1,0 +1,257 @@
+"""What the pages say about a job: its title, how far it is, what came of whom, and what can be done now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.db.models import Count
+from django.utils import timezone
+
+from backups.core import plan
+from backups.core.lifecycle import State
+from backups.core.progress import OUTCOMES, Segment, fold, segments, span, time_left
+from backups.models import Event, Item, Job, Plan
+from backups.models.audit import Act
+from backups.templatetags.words import number, plural
+
+register = template.Library()
+
+LOG_EVENTS = 300
+"""Rows of the log on one page, each with what a quarter of a second told; earlier ones are a link away."""
+LOGGED = ("line", "phase", "state")
+CAUSES = 20
+SAMPLES = 150  # counts come at most four times a second: more than the window of a rate
+
+ACTS: dict[str, str] = {
+    Act.SIGNED_IN: "signed in",
+    Act.SIGN_IN_REFUSED: "was refused at sign-in",
+    Act.SIGNED_OUT: "signed out",
+    Act.SESSION_ENDED: "was signed out by the dashboard",
+    Act.BACKUP_ASKED: "asked for a backup",
+    Act.BACKUP_ENDED: "backup ended",
+    Act.BACKUP_UPLOADED: "uploaded a backup file",
+    Act.BACKUP_DOWNLOADED: "downloaded a backup",
+    Act.BACKUP_CHECKED: "checked a backup",
+    Act.COMPARE_ASKED: "asked for a comparison",
+    Act.COMPARE_ENDED: "comparison ended",
+    Act.PLAN_ASKED: "asked for a restore plan",
+    Act.PLAN_ENDED: "restore plan ended",
+    Act.RESTORE_ASKED: "asked for a restore",
+    Act.RESTORE_INTENDED: "restore is about to write",
+    Act.RESTORE_ENDED: "restore ended",
+    Act.JOB_PAUSED: "asked to pause a job",
+    Act.JOB_CANCELLED: "asked to cancel a job",
+    Act.JOB_RESUMED: "resumed a job",
+    Act.IDENTITY_MAP_DOWNLOADED: "downloaded an identity map",
+    Act.REVEALED: "revealed e-mails",
+    Act.CATALOGUE_REBUILT: "rebuilt the catalogue",
+}
+
+
+@register.filter
+def act(code: str) -> str:
+    """An audited act in words; one that is not known here shows its name."""
+    return ACTS.get(code, code)
+
+
+@register.filter
+def told(event: Event) -> list[tuple[str, str]]:
+    """The log lines of one row, (kind, text), the newest first as the log has them."""
+    data: dict[str, Any] = event.data
+    if event.kind == "state":
+        return [(str(data.get("state", "")).replace("_", " "), str(data.get("text", "")))]
+    if event.kind == "phase":
+        total = data.get("total")
+        return [("phase", f"{data.get('phase', '')}{'' if total is None else f' · {number(total)}'}")]
+    lines = [(str(line.get("kind", "")), str(line.get("text", ""))) for line in data.get("lines", [data])]
+    if data.get("more"):
+        lines.append(("note", f"and {plural(data['more'], 'line')} more in the same moment, counted above"))
+    return lines[::-1]
+
+
+@register.filter
+def reason(item: Item) -> str:
+    """Why a line of a plan or an outcome is what it is."""
+    return plan.sentence(item.reason, item.detail) if item.reason else ""
+
+
+@register.filter
+def in_words(job: Job) -> str:
+    """The title of a job: what it does, to how many, where; in the past when it is over."""
+    place = job.pool_name or job.pool_id
+    if job.kind == Job.Kind.BACKUP:
+        if job.state == State.DONE:
+            return f"Backed up {plural(job.result.get('users'), 'user')} of {place}"
+        return f"Backing up {place}" if not job.over else f"Backup of {place}"
+    if job.kind == Job.Kind.COMPARE:
+        if job.pool_id:
+            return f"Comparison with the live pool {place}"
+        return f"Comparison of two backups of {place}" if place else "Comparison of two backups"
+    if job.kind == Job.Kind.PLAN:
+        return f"Planning a restore into {place}" if not job.over else f"Restore plan for {place}"
+    if job.state in (State.DONE, State.DONE_WITH_FAILURES):
+        return f"Restored {plural(job.result.get('created', job.counters.get('created')), 'user')} to {place}"
+    many = planned(job)
+    users = plural(many, "user") if many is not None else "users"
+    return f"Restoring {users} to {place}" if not job.over else f"Restore of {users} to {place}"
+
+
+def planned(job: Job) -> int | None:
+    """How many users a restore was started to create; None where no plan is kept."""
+    try:
+        counts: dict[str, Any] = job.started_from.counts
+    except Plan.DoesNotExist:
+        return None
+    return counts.get("create")
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    name: str
+    said: str  # its total, and how long it took
+    state: str  # past | now | stopped
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    outcome: str
+    reason: str  # the code, for the link
+    sentence: str
+    count: int
+
+
+@register.inclusion_tag("jobs/_live.html")
+def live(job: Job) -> dict[str, Any]:
+    """How far the job is. The same part on first paint and at every change after it."""
+    restoring = job.kind == Job.Kind.RESTORE
+    seen = fold(job.counters, _samples(job) if restoring and job.state == State.RUNNING else ())
+    parts = [(name, int(job.counters.get(name, 0))) for name in OUTCOMES] if restoring else []
+    began, ended = job.started_at, job.finished_at or timezone.now()
+    running = job.state == State.RUNNING
+    return {
+        "job": job,
+        "segments": segments([*parts, ("left", seen.left)]) if restoring and seen.total else [],
+        "parts": parts,
+        "left": seen.left,
+        "facts": _facts(job),
+        "elapsed": span((ended - began).total_seconds()) if began else "",
+        "rate": f"{seen.rate:.1f}" if running and seen.rate else "",
+        "time_left": time_left(seen.seconds_left) if running and seen.left else "",
+    }
+
+
+@register.inclusion_tag("jobs/_detail.html")
+def detail(job: Job) -> dict[str, Any]:
+    """Phases, and for a restore the outcomes by cause."""
+    causes = list(_causes(job)) if job.kind == Job.Kind.RESTORE else []
+    return {"job": job, "phases": list(_phases(job)), "causes": causes}
+
+
+@register.inclusion_tag("jobs/_bar.html")
+def bar(cut: list[Segment]) -> dict[str, Any]:
+    """One segmented bar. The numbers stand beside it in words, so it is hidden from screen readers."""
+    return {"segments": cut}
+
+
+@register.inclusion_tag("jobs/_acts.html", takes_context=True)
+def acts(context: template.Context, job: Job) -> dict[str, Any]:
+    """The buttons that the job has now, and what a cancel keeps."""
+    return {
+        "job": job,
+        "csrf_token": context.get("csrf_token"),
+        "may_pause": job.kind == Job.Kind.RESTORE
+        and job.state in (State.QUEUED, State.RUNNING, State.WAITING)
+        and not job.wants,
+        "may_resume": job.state == State.PAUSED,
+        "may_cancel": not job.over and job.wants != "cancel",
+        "kept": _kept(job),
+    }
+
+
+@register.inclusion_tag("jobs/_log.html")
+def log(job: Job, before: str = "") -> dict[str, Any]:
+    """The log, newest line first: everything so far, a page of it at a time."""
+    lines = Event.objects.filter(job=job, kind__in=LOGGED).order_by("-id")
+    earlier = before.isascii() and before.isdigit() and len(before) < 19
+    if earlier:
+        lines = lines.filter(id__lt=int(before))
+    shown = list(lines[: LOG_EVENTS + 1])
+    return {
+        "job": job,
+        "events": shown[:LOG_EVENTS],
+        "older": shown[LOG_EVENTS - 1].pk if len(shown) > LOG_EVENTS else "",
+        "earlier": earlier,
+        "newest": shown[0].pk if shown else 0,  # what the page has; the stream goes on from there
+        "follows": not job.over and not earlier,
+    }
+
+
+def _samples(job: Job) -> list[tuple[float, int]]:
+    """(seconds, users done) of the present run, oldest first."""
+    rows = job.events.filter(kind__in=("count", "state")).order_by("-id")[:SAMPLES]
+    samples: list[tuple[float, int]] = []
+    for row in rows:
+        if row.kind == "state":
+            break
+        samples.append((row.at.timestamp(), sum(int(row.data.get(name, 0)) for name in OUTCOMES)))
+    return samples[::-1]
+
+
+def _facts(job: Job) -> list[tuple[str, str]]:
+    """Counters that are no part of the bar, in words."""
+    words = {
+        "users": "users read",
+        "groups": "groups",
+        "memberships": "memberships",
+        "read_from": "read on the first side",
+        "read_to": "read on the second side",
+        "backup": "read from the backup",
+        "live": "read from the live pool",
+        "confirmed": "read back and confirmed",
+        "messages": "messages sent",
+    }
+    return [(number(job.counters[name]), said) for name, said in words.items() if name in job.counters]
+
+
+def _phases(job: Job) -> Iterable[Phase]:
+    told = list(job.events.filter(kind="phase").order_by("id"))
+    ends: list[datetime | None] = [*(event.at for event in told[1:]), job.finished_at][: len(told)]
+    for place, (event, end) in enumerate(zip(told, ends, strict=True)):
+        said = [number(event.data["total"])] if event.data.get("total") is not None else []
+        if end:
+            said.append(span((end - event.at).total_seconds()))
+        last = place == len(told) - 1
+        state = "past"
+        if last and not job.over:
+            state = "now"
+        elif last and job.state in (State.FAILED, State.CANCELLED):
+            state = "stopped"
+        yield Phase(str(event.data.get("phase", "")), " · ".join(said), state)
+
+
+def _causes(job: Job) -> Iterable[Cause]:
+    """Who was not created and why, failures first."""
+    rows = (
+        job.items.filter(outcome__in=("failed", "skipped"))
+        .values_list("outcome", "reason", "detail")
+        .annotate(count=Count("id"))
+        .order_by("outcome", "-count")[:CAUSES]
+    )
+    for outcome, code, detail, count in rows:
+        yield Cause(outcome, code, plan.sentence(code, detail) if code else "no reason was given", count)
+
+
+def _kept(job: Job) -> str:
+    """What stays when the job is cancelled now."""
+    if job.kind == Job.Kind.RESTORE:
+        return (
+            "Users created so far will stay in the pool, with their groups and in the identity map. Users "
+            "already begun are finished, the others are not begun. Nothing is taken back."
+        )
+    if job.kind == Job.Kind.BACKUP:
+        return "The backup is not finished: it gets no manifest, and is never listed as whole."
+    return "Nothing was written, and nothing has to be taken back."

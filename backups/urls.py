@@ -1,0 +1,53 @@
+"""Every address of the product, in reading order."""
+
+from __future__ import annotations
+
+from django.urls import path, register_converter
+from django.urls.converters import StringConverter
+
+from backups.views import audit, backups, compare, health, jobs, restore, session, stream
+
+
+class BackupKey(StringConverter):
+    """``<time>/<pool name>``, or the same under the prefix of uploads."""
+
+    regex = r"(?:_cognito-admin/uploads/)?[0-9]{4}-[0-9]{2}-[0-9]{2}\.[0-9]{2}-[0-9]{2}-[0-9]{2}/[^/]+"
+
+
+register_converter(BackupKey, "key")
+
+urlpatterns = [
+    path("", backups.home, name="home"),
+    path("health/", health.health, name="health"),
+    # session
+    path("sign-in/", session.sign_in, name="sign-in"),
+    path("sign-in/challenge/", session.challenge, name="sign-in-challenge"),
+    path("sign-in/proof/", session.proof, name="sign-in-proof"),
+    path("sign-out/", session.sign_out, name="sign-out"),
+    # backups
+    path("backups/", backups.backups, name="backups"),
+    path("backups/upload/", backups.upload, name="upload"),
+    path("backups/look/", backups.look, name="look"),
+    path("backups/start/", backups.back_up, name="back-up"),
+    path("backups/<key:backup>/", backups.backup, name="backup"),
+    path("backups/<key:backup>/download/<str:part>", backups.download, name="download"),
+    path("reveal/", backups.reveal, name="reveal"),
+    # compare
+    path("compare/", compare.compare, name="compare"),
+    path("compare/<int:job>/", compare.comparison, name="comparison"),
+    # restore
+    path("restore/", restore.restore, name="restore"),
+    path("restore/<int:job>/", restore.plan, name="plan"),
+    path("restore/<int:job>/start/", restore.start_restore, name="start-restore"),
+    # jobs
+    path("jobs/", jobs.jobs, name="jobs"),
+    path("jobs/<int:job>/", jobs.job, name="job"),
+    path("jobs/<int:job>/stream", stream.job_stream, name="job-stream"),
+    path("jobs/<int:job>/part", jobs.job_part, name="job-part"),
+    path("jobs/<int:job>/pause/", jobs.pause_job, name="pause-job"),
+    path("jobs/<int:job>/cancel/", jobs.cancel_job, name="cancel-job"),
+    path("jobs/<int:job>/resume/", jobs.resume_job, name="resume-job"),
+    path("jobs/<int:job>/identity-map.csv", jobs.identity_map, name="identity-map"),
+    # audit
+    path("audit/", audit.audit, name="audit"),
+]

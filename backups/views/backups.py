@@ -1,0 +1,460 @@
+"""The backups of every pool, one backup, and a file from elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+from urllib.parse import quote
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import BadRequest
+from django.db import transaction
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from backups import actions, catalogue
+from backups.access import Action
+from backups.core import naming
+from backups.core.files import Unreadable
+from backups.core.lifecycle import ACTIVE
+from backups.core.snapshot import User, environment_of
+from backups.core.suggested import KEPT
+from backups.engine.ports import PortError
+from backups.forms import PAGE, READABLE, need
+from backups.models import Backup, Catalogue, Job, Operator, Pool
+from backups.models.audit import Act, record
+from backups.templatetags.context import REVEAL_SECONDS, REVEALED_UNTIL
+from backups.templatetags.words import clock, masked, number, sentence, short, size
+
+EMPTIED = 0.5
+"""A live pool with fewer than this share of the suggested backup's users is called nearly empty."""
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    need(request, Action.SEE)
+    return redirect("backups")
+
+
+# --- the list -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the list. ``change`` is against the readable backup of this pool before it."""
+
+    backup: Backup
+    short: str  # the pool's name without what all names share, and without its environment
+    change: int | None
+    fell: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What stands above the list for one name of a pool."""
+
+    name: str
+    environment: str
+    live: Pool | None
+    last: Pool | None  # the row to name: the live one, else the one that was seen last
+    presence: str
+    sentence: str
+    tone: str
+    suggested: Backup | None
+    passed_over: list[Backup]
+    held: int
+    running: Job | None
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """When AWS last told which pools there are, in every Region of the settings."""
+
+    at: datetime | None  # the oldest of the Regions' last looks; None while one was never looked at
+    why: str  # why one of them did not answer, "" when all did
+
+
+@never_cache
+@require_safe
+def backups(request: HttpRequest) -> HttpResponse:
+    need(request, Action.SEE)
+    return _list(request)
+
+
+@require_POST
+def look(request: HttpRequest) -> HttpResponse:
+    need(request, Action.SEE)
+    try:
+        actions.look(actions.actor_of(request))
+    except PortError as error:
+        return _list(request, f"The bucket did not answer. {error}", 503)
+    return redirect("backups")
+
+
+@require_POST
+def back_up(request: HttpRequest) -> HttpResponse:
+    need(request, Action.BACK_UP)
+    pool = get_object_or_404(Pool, pool_id=request.POST.get("pool", ""))
+    try:
+        job = actions.start_backup(actions.actor_of(request), pool)
+    except actions.Refused as refused:
+        return _list(request, str(refused), refused.status)
+    return redirect("job", job=job.pk)
+
+
+@require_POST
+def upload(request: HttpRequest) -> HttpResponse:
+    need(request, Action.UPLOAD)
+    file = request.FILES.get("file")
+    if file is None or not file.name:
+        return _list(request, "Choose a .json file first. Nothing was uploaded.", 400)
+    if (file.size or 0) > settings.UPLOAD_LIMIT_MB * 1_000_000:
+        limit = f"The limit is {settings.UPLOAD_LIMIT_MB} MB (UPLOAD_LIMIT_MB)"
+        return _list(request, f"{file.name} has {size(file.size)}. {limit}; nothing was kept.", 413)
+    try:
+        kept = actions.upload(actions.actor_of(request), file.name, cast(Any, file))
+    except actions.Refused as refused:
+        return _list(request, str(refused), refused.status)
+    except PortError as error:
+        return _list(request, f"{file.name} was not kept: the bucket did not take it. {error}", 503)
+    messages.success(request, f"{file.name} was uploaded and read. It is kept apart from the pools' backups.")
+    return redirect("backup", backup=kept.key)
+
+
+def _list(request: HttpRequest, wrong: str = "", status: int = 200) -> HttpResponse:
+    """The page; after something that did not work, with the sentence that says why."""
+    params = request.GET
+    asked = {name: params.get(name, "").strip() for name in ("pool", "state", "q")}
+    found = _filtered(asked)
+    if cursor := params.get("before", ""):
+        at, last = _read_cursor(cursor)
+        found = found.filter(Q(taken_at__lt=at) | Q(taken_at=at, pk__lt=last))
+    rows = list(found.order_by("-taken_at", "-pk")[: PAGE + 1])
+    names = sorted(
+        {*Pool.objects.values_list("name", flat=True), *Backup.objects.values_list("pool_name", flat=True)}
+        - {""},
+        key=lambda name: (environment_of(name) != "production", name),
+    )
+    looks = _looks()
+    shared = os.path.commonprefix(names).rpartition("-")[0]  # noqa: RUF071 - letter by letter is meant
+    context = {
+        "blocks": [_block(name, looks) for name in names if asked["pool"] in ("", name)],
+        "looks": looks,
+        "rows": [_row(backup, shared) for backup in rows[:PAGE]],
+        "older": _cursor(rows[PAGE - 1]) if len(rows) > PAGE else "",
+        "newer": bool(cursor),
+        "asked": asked,
+        "filtered": any(asked.values()),
+        "names": names,
+        "states": Backup.State.choices,
+        "total": Backup.objects.count(),
+        "bucket": settings.BACKUP_BUCKET.replace("{account}", cast(Operator, request.user).account),
+        "looked": Catalogue.objects.first() or Catalogue(),
+        "wrong": wrong,
+    }
+    return render(request, "backups/list.html", context, status=status)
+
+
+def _filtered(asked: dict[str, str]) -> QuerySet[Backup]:
+    before = Backup.objects.filter(
+        pool_name=OuterRef("pool_name"),
+        state__in=READABLE,
+        users__isnull=False,
+        taken_at__lt=OuterRef("taken_at"),
+    ).exclude(pool_name="")
+    found = Backup.objects.select_related("being_made_by").annotate(
+        users_before=Subquery(before.order_by("-taken_at").values("users")[:1])
+    )
+    if asked["pool"]:
+        found = found.filter(pool_name=asked["pool"])
+    if asked["state"]:
+        found = found.filter(state=asked["state"])
+    for word in asked["q"].split():
+        found = found.filter(
+            Q(key__icontains=word)
+            | Q(pool_id__icontains=word)
+            | Q(title__icontains=word)
+            | Q(made_by__icontains=word)
+            | Q(made_by_who__icontains=word)
+            | Q(reason__icontains=word)
+            | Q(passed_over__icontains=word)
+        )
+    return found
+
+
+def _row(backup: Backup, shared: str) -> Row:
+    name = short(f"…{backup.pool_name.removeprefix(shared)}" if shared else backup.pool_name)
+    before: int | None = getattr(backup, "users_before", None)
+    if before is None or backup.users is None:
+        return Row(backup, name, None, False)
+    return Row(backup, name, backup.users - before, backup.users < KEPT * before)
+
+
+def _block(name: str, looks: Looks) -> Block:
+    pools = list(Pool.objects.filter(name=name).order_by(F("last_seen_at").desc(nulls_last=True)))
+    live = next((pool for pool in pools if pool.presence == Pool.Presence.THERE), None)
+    unknown = next((pool for pool in pools if pool.presence == Pool.Presence.UNKNOWN), None)
+    last = live or unknown or (pools[0] if pools else None)
+    suggested = Backup.objects.filter(pool_name=name, suggested=True).order_by("-taken_at").first()
+    passed = Backup.objects.filter(pool_name=name).exclude(passed_over="")
+    passed = passed.exclude(being_made_by__state__in=ACTIVE)
+    if suggested:
+        passed = passed.filter(taken_at__gt=suggested.taken_at)
+    pool_ids = [pool.pool_id for pool in pools]
+    running = Job.objects.filter(kind=Job.Kind.BACKUP, pool_id__in=pool_ids, state__in=ACTIVE).first()
+    presence, said, tone = _presence(looks, last, suggested)
+    return Block(
+        name=name,
+        environment=environment_of(name),
+        live=live,
+        last=last,
+        presence=presence,
+        sentence=said,
+        tone=tone,
+        suggested=suggested,
+        passed_over=list(passed.order_by("-taken_at")),
+        held=Backup.objects.filter(pool_name=name).count(),
+        running=running,
+    )
+
+
+def _looks() -> Looks:
+    latest: dict[str, datetime] = {}
+    why = ""
+    for pool in Pool.objects.filter(region__in=settings.POOL_REGIONS, looked_at__isnull=False):
+        if pool.looked_at is not None:
+            latest[pool.region] = max(latest.get(pool.region, pool.looked_at), pool.looked_at)
+        if pool.presence == Pool.Presence.UNKNOWN:
+            why = pool.why_unknown or "The last look got no answer."
+    told = settings.POOL_REGIONS and all(region in latest for region in settings.POOL_REGIONS)
+    return Looks(min(latest.values()) if told else None, why)
+
+
+def _presence(looks: Looks, last: Pool | None, suggested: Backup | None) -> tuple[str, str, str]:
+    """(presence, sentence, tone). A pool that nobody answered about is unknown, never gone."""
+    if last is None:
+        if looks.at is None or looks.why:
+            why = looks.why or "Not every Region of the settings has shown a pool yet."
+            return "unknown", f"Whether a pool of this name exists is not known. {why}", "warn"
+        where = " or ".join(settings.POOL_REGIONS)
+        return "gone", f"No pool of this name in {where} at {clock(looks.at)}.", "bad"
+    seen = f", last seen {clock(last.last_seen_at)}" if last.last_seen_at else ""
+    if last.presence == Pool.Presence.GONE:
+        at = f" at {clock(last.looked_at)}" if last.looked_at else ""
+        return "gone", f"No pool of this name in {last.region}{at}{seen}.", "bad"
+    if last.presence == Pool.Presence.UNKNOWN:
+        why = last.why_unknown or "The last look got no answer."
+        return "unknown", f"Whether it still exists is not known{seen}. {why}", "warn"
+    if last.estimated_users is None:
+        return "there", f"In {last.region} at {clock(last.looked_at)}.", "good"
+    about = f"About {number(last.estimated_users)} users in {last.region} at {clock(last.looked_at)}"
+    if suggested and suggested.users and last.estimated_users < KEPT * suggested.users:
+        tone = "bad" if last.estimated_users < EMPTIED * suggested.users else "warn"
+        return "there", f"{about}; the suggested backup holds {number(suggested.users)}.", tone
+    return "there", f"{about}.", "good"
+
+
+def _cursor(backup: Backup) -> str:
+    return (
+        base64.urlsafe_b64encode(f"{backup.taken_at.isoformat()}|{backup.pk}".encode()).decode().rstrip("=")
+    )
+
+
+def _read_cursor(cursor: str) -> tuple[datetime, int]:
+    try:
+        at, _, last = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().rpartition("|")
+        moment = datetime.fromisoformat(at)
+        if moment.tzinfo is None:
+            raise ValueError("a cursor's time has its zone")
+        return moment, int(last)
+    except (ValueError, binascii.Error) as error:
+        raise BadRequest("no such cursor") from error
+
+
+# --- one backup -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One line of the users' table."""
+
+    user: User
+    attributes: list[tuple[str, str]]  # all but those with a column of their own
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """One stretch of the users. ``found`` is None while the file was not read to its end."""
+
+    rows: list[Person]
+    first: int  # 1 for the first match
+    after: str  # cursor of the next stretch, "" at the end
+    found: int | None
+    why: str  # why the users cannot be shown, "" when they are
+
+    @property
+    def last(self) -> int:
+        return self.first + len(self.rows) - 1
+
+
+@never_cache
+@require_safe
+def backup(request: HttpRequest, backup: str) -> HttpResponse:
+    need(request, Action.SEE)
+    row = get_object_or_404(Backup, key=backup)
+    query = request.GET.get("q", "").strip()
+    cursor = request.GET.get("after", "")
+    after = int(cursor) if cursor.isascii() and cursor.isdigit() and len(cursor) < 19 else 0
+    manifest: dict[str, Any] = row.manifest or {}
+    live = (
+        Pool.objects.filter(name=row.pool_name, presence=Pool.Presence.THERE).first()
+        if row.pool_name
+        else None
+    )
+    context = {
+        "backup": row,
+        "manifest": manifest,
+        "parts": _parts(row),
+        "missing": _missing(row),
+        "people": _people(row, query, after),
+        "q": query,
+        "live": live,
+        "here": request.get_full_path(),
+    }
+    return render(request, "backups/one.html", context)
+
+
+@require_safe
+def download(request: HttpRequest, backup: str, part: str) -> HttpResponseBase:
+    need(request, Action.DOWNLOAD)
+    row = get_object_or_404(Backup, key=backup)
+    if part not in {str(known["name"]) for known in _parts(row)}:
+        raise Http404
+    try:
+        chunks = iter(actions.open_part(actions.actor_of(request), row, part))
+        first = next(chunks, b"")  # what is missing or denied is said on a page, not in a cut file
+    except (actions.Refused, PortError) as error:
+        messages.error(request, f"{part} was not downloaded. {error}")
+        return redirect("backup", backup=row.key)
+    name = f"{row.key.removeprefix(naming.UPLOADS).replace('/', '.')}.{part}"
+    response = StreamingHttpResponse(_stream(first, chunks), content_type="application/json")
+    response["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name)}"
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+async def _stream(first: bytes, chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """One chunk at a time: Django would read a plain iterator to its end before it sends the first byte."""
+    yield first
+    following = sync_to_async(lambda: next(chunks, b""), thread_sensitive=False)
+    while chunk := await following():
+        yield chunk
+
+
+@require_POST
+def reveal(request: HttpRequest) -> HttpResponse:
+    need(request, Action.REVEAL)
+    operator = cast(Operator, request.user)
+    with transaction.atomic():
+        actor = actions.actor_of(request)
+        record(
+            Act.REVEALED,
+            actor_id=operator.unique_id,
+            actor=operator.name,
+            address=actor.address,
+            what=masked(request.POST.get("what", ""))[:300],
+            seconds=REVEAL_SECONDS,
+        )
+        request.session[REVEALED_UNTIL] = int(timezone.now().timestamp()) + REVEAL_SECONDS
+    target = request.POST.get("next", "")
+    if not url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}, require_https=False):
+        return redirect("backups")
+    return redirect(target)
+
+
+def _parts(row: Backup) -> list[dict[str, Any]]:
+    """What can be downloaded, with what the manifest says of it."""
+    vouched = [dict(part) for part in (row.manifest or {}).get("parts", [])]
+    if row.state == Backup.State.INCOMPLETE and not vouched:
+        return [{"name": part} for part in naming.PARTS]  # some of them are there
+    if not vouched:
+        return [{"name": naming.DATA, "size": row.size}]
+    return [*vouched, {"name": naming.MANIFEST}, *([{"name": naming.CHECKED}] if row.checked else [])]
+
+
+def _missing(row: Backup) -> list[str]:
+    """What a restore cannot bring back from this backup, a sentence each."""
+    always = [
+        "Passwords. Nobody can read them out of Cognito; everybody sets a new one.",
+        "Second factors: secrets of authenticator apps, passkeys, remembered devices. They are set up again.",
+        "Sessions and tokens. Everybody signs in again.",
+        "The sub stays in this file, and a restored user gets a new one: the identity map says which.",
+    ]
+    if row.state == Backup.State.USERS_ONLY:
+        always += [
+            "Groups and who is in them.",
+            "The pool's settings, app clients and identity providers.",
+            "A count and a checksum: nothing in it can vouch that it is whole.",
+        ]
+    always += [
+        f"{what[:1].upper()}{what[1:]}: left out on purpose."
+        for what in (row.manifest or {}).get("left_out", [])
+    ]
+    return always
+
+
+def _people(row: Backup, query: str, after: int) -> People:
+    """Users of the file in its order, from position ``after`` on, that hold the query in any field."""
+    if not row.readable:
+        return People(
+            [], 0, "", None, "The users of this backup cannot be shown, because it cannot be trusted."
+        )
+    needle = query.casefold()
+    rows: list[Person] = []
+    matched, last = 0, ""
+    try:
+        for position, user in enumerate(catalogue.users_of(row), 1):
+            if needle and needle not in _text(user):
+                continue
+            matched += 1
+            if position <= after:
+                continue
+            if len(rows) == PAGE:
+                return People(rows, matched - PAGE, last, None if needle else row.users, "")
+            rows.append(_person(user))
+            last = str(position)
+    except (Unreadable, PortError) as error:
+        return People([], 0, "", None, f"The users could not be read. {sentence(str(error))}")
+    return People(rows, matched - len(rows) + 1, "", matched, "")
+
+
+_COLUMNS = frozenset({"email", "email_verified", "name"})
+
+
+def _person(user: User) -> Person:
+    return Person(user, sorted((k, v) for k, v in user.attributes.items() if k not in _COLUMNS))
+
+
+def _text(user: User) -> str:
+    """Everything of a user that can be searched, folded."""
+    said = [
+        user.username,
+        user.status,
+        "enabled" if user.enabled else "disabled",
+        user.created,
+        user.modified,
+    ]
+    said += [f"{name}={value}" for name, value in user.attributes.items()]
+    return "\n".join(said).casefold()

@@ -1,0 +1,156 @@
+"""Jobs: the list, one job with its log, its live part alone, and what a person may ask of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import islice
+
+from asgiref.sync import sync_to_async
+from django.contrib import messages
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from backups import access, actions, forms
+from backups.core.lifecycle import ACTIVE, OVER, State
+from backups.models import Item, Job
+
+STATES = {
+    "active": ("Not over", Q(state__in=sorted(ACTIVE))),
+    "over": ("Over", Q(state__in=sorted(OVER))),
+    "trouble": ("Failed, or with failures", Q(state__in=[State.FAILED, State.DONE_WITH_FAILURES])),
+}
+MAP_LINES = 500
+OUTCOMES = ("created", "updated", "skipped", "failed", "unknown")
+
+
+@never_cache
+@require_safe
+def jobs(request: HttpRequest) -> HttpResponse:
+    """Newest first."""
+    forms.need(request, access.Action.SEE)
+    found = Job.objects.select_related("started_from")
+    kind, state = request.GET.get("kind", ""), request.GET.get("state", "")
+    if kind in Job.Kind.values:
+        found = found.filter(kind=kind)
+    if state in STATES:
+        found = found.filter(STATES[state][1])
+    page = forms.page(found, "id", request.GET.get("before", ""), newest_first=True)
+    context = {
+        "page": page,
+        "kinds": [(value, label, value == kind) for value, label in Job.Kind.choices],
+        "states": [(value, label, value == state) for value, (label, _) in STATES.items()],
+        "filtered": bool(kind or state),
+    }
+    return render(request, "jobs/list.html", context)
+
+
+@never_cache
+@require_safe
+def job(request: HttpRequest, job: int) -> HttpResponse:
+    """One job: its part that moves, its log, and for a restore its users by outcome."""
+    forms.need(request, access.Action.SEE)
+    found = get_object_or_404(Job.objects.select_related("started_from", "plan"), pk=job)
+    return render(request, "jobs/job.html", {"job": found, **_ledger(request, found)})
+
+
+@never_cache
+@require_safe
+def job_part(request: HttpRequest, job: int) -> HttpResponse:
+    """What moves on a job's page, without the page."""
+    forms.need(request, access.Action.SEE)
+    found = get_object_or_404(Job.objects.select_related("started_from", "plan"), pk=job)
+    return render(request, "jobs/part.html", {"job": found})
+
+
+@require_POST
+def pause_job(request: HttpRequest, job: int) -> HttpResponse:
+    """Stand still after the users already begun."""
+    return _ask(request, job, actions.pause)
+
+
+@require_POST
+def cancel_job(request: HttpRequest, job: int) -> HttpResponse:
+    """End it after the users already begun; what was made stays."""
+    return _ask(request, job, actions.cancel)
+
+
+@require_POST
+def resume_job(request: HttpRequest, job: int) -> HttpResponse:
+    """Go on from the ledger."""
+    return _ask(request, job, actions.resume)
+
+
+@never_cache
+@require_safe
+def identity_map(request: HttpRequest, job: int) -> HttpResponse | StreamingHttpResponse:
+    """Old sub to new sub as CSV; so far, while the restore still runs."""
+    forms.need(request, access.Action.DOWNLOAD)
+    found = get_object_or_404(Job, pk=job)
+    try:
+        lines = actions.identity_map(actions.actor_of(request), found)
+    except actions.Refused as refused:
+        messages.error(request, str(refused))
+        return HttpResponseRedirect(reverse("job", args=[job]))
+    return StreamingHttpResponse(
+        _some_at_a_time(lines),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="identity-map-job-{job}.csv"'},
+    )
+
+
+async def _some_at_a_time(lines: Iterator[str]) -> AsyncIterator[str]:
+    """Django would read a plain iterator to its end before it sends the first byte.
+
+    On the request's own thread, which is where the lines' database connection is.
+    """
+    following = sync_to_async(lambda: "".join(islice(lines, MAP_LINES)))
+    while some := await following():
+        yield some
+
+
+def _ask(request: HttpRequest, job: int, verb: Callable[[actions.Actor, Job], Job]) -> HttpResponse:
+    forms.need(request, access.Action.CANCEL)
+    found = get_object_or_404(Job, pk=job)
+    try:
+        verb(actions.actor_of(request), found)
+    except actions.Refused as refused:
+        messages.error(request, str(refused))
+    return HttpResponseRedirect(reverse("job", args=[job]))
+
+
+def _ledger(request: HttpRequest, job: Job) -> dict[str, object]:
+    """A restore's users: by outcome, by cause, by search."""
+    if job.kind != Job.Kind.RESTORE:
+        return {}
+    outcome, reason = request.GET.get("outcome", ""), request.GET.get("reason", "")
+    text = request.GET.get("q", "").strip()
+    rows = Item.objects.filter(job=job)
+    if outcome in OUTCOMES:
+        rows = rows.filter(outcome=outcome)
+    if reason:
+        rows = rows.filter(reason=reason)
+    if text:
+        rows = rows.filter(
+            Q(label__icontains=text)
+            | Q(old_username__icontains=text)
+            | Q(old_sub=text)
+            | Q(new_sub=text)
+            | Q(new_username__icontains=text)
+        )
+    return {
+        "rows": forms.page(rows, "position", request.GET.get("after", ""), newest_first=False),
+        "outcomes": [
+            (name, int(job.counters.get(name, 0)), name == outcome)
+            for name in OUTCOMES
+            if job.counters.get(name) or name == outcome
+        ],
+        "outcome": outcome,
+        "reason": reason,
+        "text": text,
+        "filtered": bool(outcome or reason or text),
+        "before": request.GET.get("before", ""),
+    }

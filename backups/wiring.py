@@ -1,0 +1,82 @@
+"""Settings to adapters: the one place where the engine's ports meet AWS.
+
+Everything here is cheap to call again: clients are kept per process, and what
+AWS answered about ourselves is asked once.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+from django.conf import settings
+
+from backups.aws import session
+from backups.aws.cognito import CognitoPool, list_pools
+from backups.aws.identity import AwsIdentity
+from backups.aws.store import S3Store
+from backups.core.snapshot import PoolFacts
+from backups.engine.ports import BackupStore, CallThrough, Cause, Clock, Identity, PortError, UserPool, direct
+
+
+class SystemClock:
+    """The real one."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(max(0.0, seconds))
+
+
+def clock() -> Clock:
+    return SystemClock()
+
+
+def account() -> str:
+    """Our account's number: the setting, else what STS says of our credentials. Raises PortError."""
+    told: str = settings.AWS_ACCOUNT
+    return told or session.whoami(_region()).account
+
+
+def caller() -> str:
+    """The ARN of our own credentials, for audit entries. Raises PortError."""
+    return session.whoami(_region()).arn
+
+
+def store(environment: str = "production") -> BackupStore:
+    """The bucket of BACKUP_BUCKET. Raises PortError when the account has to be asked for and is not told."""
+    name: str = settings.BACKUP_BUCKET
+    if "{account}" in name:
+        name = name.replace("{account}", account())
+    return S3Store(name.replace("{environment}", environment), region=_region())
+
+
+def pool(region: str, pool_id: str, call: CallThrough = direct) -> UserPool:
+    """One pool, at the pace of ``call``; nothing is asked yet."""
+    return CognitoPool(region, pool_id, call)
+
+
+def find_pools(region: str) -> list[PoolFacts]:
+    """Every pool of a Region, described. Raises PortError; a pool deleted in between is left out."""
+    found = []
+    for pool_id, _ in list_pools(region):
+        try:
+            found.append(CognitoPool(region, pool_id).facts())
+        except PortError as error:
+            if error.cause is not Cause.GONE:
+                raise
+    return found
+
+
+def _region() -> str:
+    region: str = settings.AWS_REGION
+    return region
+
+
+def identity() -> Identity:
+    """STS and IAM, for sign-in and for asking again."""
+    return AwsIdentity(_region(), production=settings.PRODUCTION)
