@@ -22,7 +22,7 @@ help:
 	@echo "Making .venv ..."
 	@$(PYTHON) -m venv .venv \
 		|| { echo "Python's venv module is missing; on Debian: apt-get install python3-venv." >&2; exit 1; }
-	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(PY) -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@touch $@
 
 .venv/.demo: requirements/demo.txt | .venv/.uv
@@ -73,7 +73,7 @@ check: .venv/.dev
 	.venv/bin/lint-imports --no-cache
 	.venv/bin/djlint --lint --quiet templates
 	env $(DEPLOY) $(RUN) manage.py check --deploy --fail-level WARNING
-	env DATABASE_URL=sqlite://:memory: SECRET_KEY=check $(RUN) manage.py makemigrations --check --dry-run
+	env DJANGO_SETTINGS_MODULE=tests.settings DATABASE_URL=sqlite://:memory: $(RUN) manage.py makemigrations --check --dry-run
 	.venv/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	.venv/bin/hadolint Dockerfile
 

@@ -16,8 +16,8 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
-from backups import auth, catalogue, queue, wiring
-from backups.core import files, naming
+from backups import access, auth, catalogue, queue, wiring
+from backups.core import files, naming, principal
 from backups.core import identity_map as mapping
 from backups.core.files import Unreadable
 from backups.core.lifecycle import ACTIVE, OVER, State, sources_of
@@ -30,6 +30,15 @@ from backups.reporting import announce
 from backups.runner.sources import FILE, LIVE
 
 CHUNK = 1 << 20
+
+
+NEEDS = {
+    Job.Kind.BACKUP: access.Action.BACK_UP,
+    Job.Kind.COMPARE: access.Action.COMPARE,
+    Job.Kind.PLAN: access.Action.PLAN,
+    Job.Kind.RESTORE: access.Action.RESTORE,
+}
+"""What a person needs to ask for a kind of job. Whoever may read may compare."""
 
 
 class Refused(Exception):
@@ -170,6 +179,7 @@ def upload(actor: Actor, name: str, file: BinaryIO) -> Backup:
         count = sum(1 for _ in files.read_users(iter(lambda: file.read(CHUNK), b"")))
     except Unreadable as error:
         raise Refused(f"{name} is not a backup: {error}. Nothing was kept.", 400) from None
+    _may_now(actor, access.Action.UPLOAD)
     store = catalogue.store_for("")
     now = timezone.now()
     about = {"by": actor.name, "by_id": actor.id, "at": iso(now), "file": name[:255], "users": count}
@@ -269,6 +279,7 @@ def _start(actor: Actor, job: Job, pool: Pool | None, act: Act, **details: objec
     if pool is not None:
         job.region, job.pool_id, job.pool_name = pool.region, pool.pool_id, pool.name
     job.asked_by, job.asked_by_name = actor.id, actor.name
+    _may_now(actor, NEEDS[Job.Kind(job.kind)])
     if actor.terminal:
         _in_this_process(job, save=False)
     try:
@@ -281,6 +292,19 @@ def _start(actor: Actor, job: Job, pool: Pool | None, act: Act, **details: objec
     except IntegrityError:
         raise Refused(_busy(job)) from None
     return job
+
+
+def _may_now(actor: Actor, action: access.Action) -> None:
+    """IAM is asked anew for each act: the page may have been open since before somebody left the group."""
+    if actor.terminal:
+        return
+    operator = Operator.objects.get(unique_id=actor.id)
+    try:
+        auth.recheck(operator)
+    except (PortError, principal.Refused) as error:
+        raise Refused(f"{error} Nothing was started.", 503 if isinstance(error, PortError) else 403) from None
+    if not (allowed := access.can(operator, action)):
+        raise Refused(f"{allowed.why} Nothing was started.", 403)
 
 
 def _busy(job: Job) -> str:
@@ -301,8 +325,13 @@ def _in_this_process(job: Job, *, save: bool = True) -> None:
 def _may_start(actor: Actor, plan: Plan, messages: str, digest: str, typed: str, reason: str) -> None:
     if plan.job.state != State.PLANNED:
         raise Refused("This plan is not finished. Nothing was written.")
-    if plan.refusals and not (actor.terminal and messages == Messages.SILENT):
+    if plan.refusals and not actor.terminal:
         raise Refused(" ".join(plan.refusals))
+    if actor.terminal and messages != Messages.SILENT and (plan.refusals or not plan.source_pool):
+        raise Refused(
+            "From a terminal, a backup of another pool or a file that names none goes with "
+            "--messages silent only. Nothing was written."
+        )
     if digest != plan.digest:
         raise Refused("The plan on your page is not the one that is kept here. Look at it again.")
     if messages not in {way.value for way in Messages}:
@@ -315,7 +344,7 @@ def _may_start(actor: Actor, plan: Plan, messages: str, digest: str, typed: str,
         raise Refused(
             "A file that names no pool goes with silent only, from a terminal. Nothing was written."
         )
-    if not plan.counts["create"]:
+    if not plan.counts["create"] and not actor.terminal:  # a script that runs twice is done twice
         raise Refused("Nobody is missing: there is nothing to restore.")
     if not reason.strip():
         raise Refused("Say why, in a few words: it stands in the audit log for whoever asks.", 400)

@@ -65,7 +65,7 @@ class TooMany(Exception):
 
 
 def challenge(request: HttpRequest) -> dict[str, str]:
-    """What the browser has to sign, bound to this browser's session. Raises TooMany, PortError."""
+    """What the browser has to sign, bound to this browser's session. Raises TooMany."""
     now = timezone.now()
     address = address_of(request)
     key = request.session.session_key

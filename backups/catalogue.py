@@ -30,6 +30,7 @@ from backups.engine.reading import read_backup
 from backups.models import Backup, Catalogue, Job, Pool
 
 log = structlog.get_logger(__name__)
+_OF_THE_BUCKET = ("looked_at", "answered_at", "whole_at", "strangers", "problem")
 RECENT = timedelta(hours=48)  # manifests finish late
 
 
@@ -70,12 +71,12 @@ def look_at_bucket(*, whole: bool) -> None:
             strangers += _look_at(environment, whole=whole)
     except PortError as error:
         row.problem = str(error)
-        row.save()
+        row.save(update_fields=_OF_THE_BUCKET)
         raise
     row.problem, row.answered_at = "", now
     if whole:
         row.whole_at, row.strangers = now, strangers
-    row.save()
+    row.save(update_fields=_OF_THE_BUCKET)
     _suggest()
 
 
@@ -137,11 +138,14 @@ def reserve(job: Job, taken_at: datetime) -> Backup:
 
 def look_at_pools() -> None:
     """Which pools stand in the configured Regions, and roughly how many users they have."""
+    looks: dict[str, dict[str, str]] = Catalogue.row().regions
     for region in settings.POOL_REGIONS:
         now = timezone.now()
         try:
             found = wiring.find_pools(region)
+            looks[region] = {"at": now.isoformat(), "why": ""}
         except PortError as error:
+            looks[region] = {**looks.get(region, {"at": ""}), "why": str(error)}
             Pool.objects.filter(region=region).update(
                 presence=Pool.Presence.UNKNOWN, looked_at=now, why_unknown=str(error)
             )
@@ -151,6 +155,7 @@ def look_at_pools() -> None:
             note_pool(facts)
         gone = Pool.objects.filter(region=region).exclude(pool_id__in=[facts.pool_id for facts in found])
         gone.update(presence=Pool.Presence.GONE, looked_at=now, why_unknown="")
+    Catalogue.objects.filter(pk=1).update(regions=looks)
 
 
 def note_pool(facts: PoolFacts) -> Pool:

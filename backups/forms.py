@@ -8,7 +8,7 @@ from typing import Generic, TypeVar, cast
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 
 from backups import access
 from backups.models import Backup, Operator, Pool
@@ -48,6 +48,11 @@ def need(request: HttpRequest, action: access.Action) -> None:
     may = access.can(cast(Operator, request.user), action)
     if not may:
         raise PermissionDenied(may.why)
+
+
+def given(values: QueryDict, name: str) -> str:
+    """A value of the address or of a form, bare of spaces around it and of NUL, which PostgreSQL refuses."""
+    return str(values.get(name, "")).replace("\0", "").strip()
 
 
 def page(rows: QuerySet[Row], field: str, cursor: str, *, newest_first: bool, size: int = PAGE) -> Page[Row]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 from celery import shared_task
+from django.core.management import call_command
 
 from backups import catalogue, runner
 from backups.engine.ports import PortError
@@ -25,8 +26,11 @@ def sweep() -> None:
 @shared_task(name="backups.look", expires=60)
 def look() -> None:
     """The minute's look at the bucket and the pools; the whole bucket once a day."""
+    whole = catalogue.whole_look_is_due()
+    if whole:
+        call_command("clearsessions")
     try:
-        catalogue.look_at_bucket(whole=catalogue.whole_look_is_due())
+        catalogue.look_at_bucket(whole=whole)
     except PortError as error:
         log.warning("bucket not read", cause=str(error.cause), code=error.code)
     catalogue.look_at_pools()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from functools import cache
 
 from django.conf import settings
 
@@ -16,7 +17,8 @@ from backups.aws.cognito import CognitoPool, list_pools
 from backups.aws.identity import AwsIdentity
 from backups.aws.store import S3Store
 from backups.core.snapshot import PoolFacts
-from backups.engine.ports import BackupStore, CallThrough, Cause, Clock, Identity, PortError, UserPool, direct
+from backups.engine.pace import Pace
+from backups.engine.ports import BackupStore, Cause, Clock, Identity, PortError, UserPool
 
 
 class SystemClock:
@@ -55,9 +57,15 @@ def store(environment: str = "production") -> BackupStore:
     return S3Store(name.replace("{environment}", environment), region=_region())
 
 
-def pool(region: str, pool_id: str, call: CallThrough = direct) -> UserPool:
-    """One pool, at the pace of ``call``; nothing is asked yet."""
-    return CognitoPool(region, pool_id, call)
+def pool(region: str, pool_id: str) -> UserPool:
+    """One pool, at this process's pace; nothing is asked yet."""
+    return CognitoPool(region, pool_id, pace(region).call)
+
+
+@cache
+def pace(region: str) -> Pace:
+    """One for all pools of a Region: its quotas are the account's, and the application shares them."""
+    return Pace(clock(), settings.QUOTA_SHARE)
 
 
 def find_pools(region: str) -> list[PoolFacts]:

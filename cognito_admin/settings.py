@@ -159,6 +159,7 @@ SECURE_REFERRER_POLICY = "same-origin"  # no-referrer would send Origin: null wi
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SECURE_SSL_REDIRECT = PRODUCTION
+SECURE_REDIRECT_EXEMPT = [r"^health/$"]  # a probe asks by plain http
 SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = PRODUCTION
 SECURE_HSTS_PRELOAD = PRODUCTION
@@ -218,8 +219,8 @@ LOGGING: dict[str, Any] = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
-        # At DEBUG these write signed headers and bodies; Django's write request data.
-        name: {"level": "INFO"}
-        for name in ("botocore", "boto3", "urllib3", "s3transfer", "django", "asyncio", "httpcore")
+        # At DEBUG these write signed headers and bodies; at INFO they chat about credentials.
+        name: {"level": "WARNING"}
+        for name in ("botocore", "boto3", "urllib3", "s3transfer", "asyncio")
     },
 }

@@ -10,7 +10,7 @@
   document.getElementById("status").append(status);
   const WAIT = 2000, SILENT = 40000, PART = 700;
   let after = Number(follow.dataset.after), source, heard = Date.now(), over = false, failures = 0;
-  let fetching = false, again = false;
+  let fetching = false, asked = "";
 
   function say(text) { if (status.textContent !== text) status.textContent = text; }
 
@@ -23,11 +23,11 @@
   }
 
   // Whole parts only, and a part with buttons only when its version changed: a click is never swapped away.
-  async function part() {
-    if (fetching) { again = true; return; }
+  async function part(url = follow.dataset.partUrl) {
+    if (fetching) { asked = over ? location.href : url; return; }
     fetching = true;
     try {
-      const answer = await fetch(follow.dataset.partUrl, { headers: { Accept: "text/html" } });
+      const answer = await fetch(url, { headers: { Accept: "text/html" } });
       if (answer.status === 401 || answer.redirected) return signedOut();
       if (!answer.ok) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -36,7 +36,7 @@
         if (then && !(now.dataset.part && now.dataset.part === then.dataset.part)) then.replaceWith(document.adoptNode(now));
       }
     } catch { /* the server is away: the stream says so, and asks again */ } finally {
-      setTimeout(() => { fetching = false; if (again) { again = false; part(); } }, PART);
+      setTimeout(() => { fetching = false; if (asked) { url = asked; asked = ""; part(url); } }, PART);
     }
   }
 
@@ -63,8 +63,9 @@
       source.close();
       say("The job is over.");
       if (follow.dataset.reload) location.reload();
-      else part();
+      else part(location.href); // the whole page once more: its users have their outcomes now
     });
+    source.onopen = () => { failures = 0; say(""); };
     source.onerror = () => {
       source.close();
       if (over) return;

@@ -217,6 +217,34 @@ def postgres(folder: Path) -> Server:
     )  # fmt: skip
 
 
+def database(folder: Path, name: str) -> str:
+    """The URL of a new database: on the server of DATABASE_URL if it names one, else SQLite in ``folder``."""
+    url = os.environ.get("DATABASE_URL", "")
+    if not url.startswith("postgres"):
+        return f"sqlite:///{folder / 'app.sqlite3'}"
+    import psycopg
+
+    name = f"{name.replace('-', '_')}_{secrets.token_hex(4)}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+    return urlsplit(url)._replace(path=f"/{name}").geturl()
+
+
+def manage(command: str, settings: Mapping[str, str], *arguments: str) -> str:
+    """Run one management command under ``settings``; its stdout. Raises with its stderr when it fails."""
+    done = subprocess.run(
+        [sys.executable, "manage.py", command, *arguments],
+        cwd=ROOT,
+        env={**plain_environment(), **settings},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"manage.py {command} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
 def web(folder: Path, settings: Mapping[str, str], *, port: int = 0, graceful: int = 3) -> Server:
     """The product's pages, from this checkout, under ``settings`` and nothing of our own environment.
 
@@ -229,7 +257,7 @@ def web(folder: Path, settings: Mapping[str, str], *, port: int = 0, graceful: i
         [sys.executable, "-m", "uvicorn", "cognito_admin.asgi:application", "--host", "127.0.0.1",
          "--port", str(port), "--timeout-graceful-shutdown", str(graceful), "--log-level", "warning",
          "--no-server-header"],
-        folder, url=url, answers=lambda: _http(url, "/sign-in") in range(200, 500), settings=settings,
+        folder, url=url, answers=lambda: _http(url, "/sign-in/") in range(200, 500), settings=settings,
         grace=graceful + 1,
     )  # fmt: skip
 

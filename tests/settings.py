@@ -19,6 +19,6 @@ for name, value in {
     "ORIGIN_LATE_CHECK": "false",
     "LOG_LEVEL": "WARNING",
 }.items():
-    os.environ[name] = os.environ.get(f"TEST_{name}", value)
+    os.environ[name] = value
 
 from cognito_admin.settings import *  # noqa: E402, F403

@@ -31,9 +31,12 @@ CONFIG = Config(
     user_agent_extra="cognito-admin",
 )
 
-# At DEBUG these log every header, signatures and session tokens included.
+# At DEBUG these log every header, signatures and session tokens included; at INFO they chat.
 for _name in ("boto3", "botocore", "urllib3", "s3transfer"):
-    logging.getLogger(_name).setLevel(logging.INFO)
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+# Sign-in and every page that asks again wait for these: nobody looks at a blank page for half a minute.
+QUICK = CONFIG.merge(Config(connect_timeout=3, read_timeout=8))  # type: ignore[no-untyped-call]
 
 _lock = threading.Lock()  # a boto3 Session makes clients one at a time; the clients are thread-safe
 _session: boto3.Session | None = None
@@ -63,7 +66,7 @@ def client(service: str, region: str = "") -> Any:
                     _clients[key] = _session.client(
                         service,  # type: ignore[call-overload]
                         region_name=region or None,
-                        config=CONFIG,
+                        config=QUICK if service in ("iam", "sts") else CONFIG,
                     )
     return _clients[key]
 

@@ -2,7 +2,8 @@
 
     first pass over A:   key -> digest of what is compared
     pass over B:         the same digest? counted. else kept aside
-    second pass over A:  what is left is only in A, or changed; told in A's order
+    second pass over A:  who is left and has the name of somebody kept aside
+    third pass over A:   what is left is only in A, or changed; told in A's order
 
 Only what differs is held. Dates are not compared: UserLastModifiedDate moves by
 itself and UserCreateDate belongs to the sub.
@@ -11,7 +12,7 @@ itself and UserCreateDate belongs to the sub.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import orjson
@@ -85,17 +86,14 @@ def diff(a: Side, b: Side, rules: Rules, counts: Counts) -> Iterator[Change]:
         else:
             changed[user.key] = user
     counts.to_users = len(seen)
-    by_name: dict[tuple[str, str], str] = {}
-    for key, user in others.items():
-        for name in rules.names(user):
-            by_name.setdefault(name, key)
+    unmatched = (user for user in a.users() if user.key in left and user.key not in changed)
+    by_name = _pairs(unmatched, others.values(), rules) if others else {}
 
     for user in a.users():
         if left.pop(user.key, None) is None:
             continue
-        other, how = changed.get(user.key), "sub"
-        if other is None:
-            other, how = _take(user, rules, by_name, others)
+        key, how = by_name.get(user.key, ("", "sub"))
+        other = others.pop(key, None) or changed.get(user.key)
         if other is None:
             change = Change("only_from", user)
         else:
@@ -113,14 +111,29 @@ def diff(a: Side, b: Side, rules: Rules, counts: Counts) -> Iterator[Change]:
         yield change
 
 
-def _take(
-    user: User, rules: Rules, by_name: Mapping[tuple[str, str], str], others: dict[str, User]
-) -> tuple[User | None, str]:
-    for how, name in rules.names(user):
-        other = others.pop(by_name.get((how, name), ""), None)
-        if other is not None:
-            return other, how
-    return None, ""
+def _pairs(a: Iterable[User], b: Iterable[User], rules: Rules) -> dict[str, tuple[str, str]]:
+    """Key in A -> (key in B, how): the surer name first; neither order nor direction matters."""
+    there = _by_name(b, rules, lambda name: True)
+    here = _by_name(a, rules, there.__contains__)
+    pairs: dict[str, tuple[str, str]] = {}
+    taken: set[str] = set()
+    for how in ("username", "email"):
+        for name in [name for name in here if name[0] == how]:
+            mine = sorted(here[name] - pairs.keys())
+            for key, other in zip(mine, sorted(there[name] - taken), strict=False):
+                pairs[key] = other, how
+                taken.add(other)
+    return pairs
+
+
+def _by_name(
+    users: Iterable[User], rules: Rules, wanted: Callable[[tuple[str, str]], bool]
+) -> dict[tuple[str, str], set[str]]:
+    found: dict[tuple[str, str], set[str]] = {}
+    for user in users:
+        for name in filter(wanted, rules.names(user)):
+            found.setdefault(name, set()).add(user.key)
+    return found
 
 
 def _compared(user: User, memberships: Memberships | None, *, same_identity: bool = True) -> dict[str, str]:

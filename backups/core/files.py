@@ -11,12 +11,12 @@ import hashlib
 import hmac
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 import ijson
 import orjson
-from ijson.common import IncompleteJSONError, JSONError
+from ijson.common import JSONError
 
 from backups.core.snapshot import FORMAT_VERSION, Entry, Group, Manifest, NotAUser, Part, User
 
@@ -47,20 +47,19 @@ def read_users(chunks: Iterable[bytes]) -> Iterator[User]:
     A caller that writes anything must therefore have read to the end first.
     """
     plain = _plain(iter(chunks))
-    head = b""
-    for chunk in plain:  # enough to see how the file is laid out
+    head, begins = b"", b""
+    for chunk in plain:  # until the first entry's line is whole: it shows how the file is laid out
         head += chunk
-        if len(head) >= MAX_LINE or head.count(b"\n") > 1:
+        begins = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+        if len(head) >= MAX_LINE or b"\n" in begins[1:].lstrip():
             break
-    head = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if not head:
+    if not begins:
         raise Unreadable("the file is empty")
-    if not head.startswith(b"["):
+    if not begins.startswith(b"["):
         raise Unreadable("the file is no JSON array of users")
-    rest = _chain(head, plain)
-    number = 0
-    for entry in _by_line(rest) if _one_entry_a_line(head) else _by_parser(rest):
-        number += 1
+    rest = _chain(begins, plain)
+    entries = _by_line(rest) if _one_entry_a_line(begins) else _by_parser(rest)
+    for number, entry in enumerate(entries, 1):
         try:
             yield User.of(entry)
         except NotAUser as error:
@@ -91,24 +90,24 @@ def _by_line(chunks: Iterator[bytes]) -> Iterator[Any]:
         if not opened:
             opened = True  # read_users saw the bracket
             continue
-        if line == b"]":
-            if comma and entries:
-                raise Unreadable(f"line {number:,}: the list ends behind a comma; an entry is missing")
-            closed = True
-            continue
-        if line == b",":
+        if line.startswith(b","):  # cbr's alone on its line; others put it before an entry, or behind
             if comma:
                 raise Unreadable(f"line {number:,}: a comma too many")
-            comma = True
-            continue
-        if not comma:
-            raise Unreadable(f"line {number:,}: a comma is missing")
-        comma = line.endswith(b",")
-        entries += 1
-        try:
-            yield orjson.loads(line[:-1] if comma else line)
-        except ValueError:
-            raise Unreadable(f"line {number:,}: not JSON; the file is cut or damaged here") from None
+            comma, line = True, line[1:].lstrip()
+        closed = line.endswith(b"]")  # alone on its line, or behind the last entry
+        if closed:
+            line = line[:-1].rstrip()
+        if line:
+            if not comma:
+                raise Unreadable(f"line {number:,}: a comma is missing")
+            comma = line.endswith(b",")
+            entries += 1
+            try:
+                yield orjson.loads(line[:-1] if comma else line)
+            except ValueError:
+                raise Unreadable(f"line {number:,}: not JSON; the file is cut or damaged here") from None
+        if closed and comma and entries:
+            raise Unreadable(f"line {number:,}: the list ends behind a comma; an entry is missing")
     if not closed:
         raise Unreadable(f"the list does not end (after line {number:,}): the file was cut")
 
@@ -117,9 +116,10 @@ def _by_parser(chunks: Iterator[bytes]) -> Iterator[Any]:
     try:
         # Numbers as floats where JSON has them so: entries are written again by orjson.
         yield from ijson.items(_Reader(chunks), "item", use_float=True, buf_size=64 * 1024)
-    except IncompleteJSONError:
-        raise Unreadable("the list does not end: the file was cut") from None
-    except (JSONError, UnicodeDecodeError):
+    except (JSONError, UnicodeDecodeError) as error:
+        # The parser has one exception for every fault; only its words tell a cut from damage.
+        if "premature EOF" in str(error):
+            raise Unreadable("the list does not end: the file was cut") from None
         raise Unreadable("not JSON; the file is cut or damaged") from None
 
 
@@ -153,6 +153,8 @@ def _plain(chunks: Iterator[bytes]) -> Iterator[bytes]:
             while data:
                 yield data
                 data = unpack.decompress(unpack.unconsumed_tail, MAX_LINE)
+            if unpack.unused_data:  # a second member would be users that nobody sees
+                raise Unreadable("there is more behind the end of the gzip file")
     except zlib.error:
         raise Unreadable("the gzip file is damaged") from None
     if not unpack.eof:
@@ -172,8 +174,8 @@ class _Reader:
 
     def read(self, size: int) -> bytes:
         while len(self._tail) < size:
-            chunk = next(self._chunks, b"")
-            if not chunk:
+            chunk = next(self._chunks, None)
+            if chunk is None:
                 break
             self._tail += chunk
         piece, self._tail = self._tail[:size], self._tail[size:]
@@ -202,18 +204,25 @@ def read_groups(chunks: Iterable[bytes]) -> list[Group]:
     """Raises Unreadable."""
     document = _object(chunks, "groups.json")
     try:
-        return [
-            Group(
-                name=str(group["GroupName"]),
-                description=str(group.get("Description") or ""),
-                precedence=group.get("Precedence"),
-                role_arn=str(group.get("RoleArn") or ""),
-                members=tuple(map(str, group["Members"])),
-            )
-            for group in document["groups"]
-        ]
-    except (KeyError, TypeError, AttributeError):
+        return [_group(**group) for group in document["groups"]]
+    except (KeyError, TypeError):
         raise Unreadable("groups.json is not as its format says") from None
+
+
+def _group(
+    *,
+    GroupName: str,
+    Members: list[str],
+    Description: str | None = "",
+    Precedence: int | None = None,
+    RoleArn: str | None = "",
+    **unknown: object,
+) -> Group:
+    group = Group(GroupName, Description or "", Precedence, RoleArn or "", tuple(Members))
+    _typed(group)
+    if not isinstance(Members, list) or not all(isinstance(member, str) for member in Members):
+        raise TypeError
+    return group
 
 
 def write_settings(settings: dict[str, Any]) -> bytes:
@@ -250,7 +259,10 @@ def read_manifest(chunks: Iterable[bytes]) -> tuple[Manifest, str]:
         parts = tuple(Part(**part) for part in document.pop("parts"))
         left_out = tuple(document.pop("left_out", ()))
         manifest = Manifest(parts=parts, left_out=left_out, **document)
-        if not all(isinstance(n, int) for n in (manifest.users, manifest.groups, manifest.memberships)):
+        _typed(manifest)
+        for part in parts:
+            _typed(part)
+        if not isinstance(manifest.unread, dict):
             raise TypeError
     except (KeyError, TypeError):
         raise Unreadable("manifest.json is not as its format says") from None
@@ -276,6 +288,14 @@ class Hashing:
     @property
     def sha256(self) -> str:
         return self._sha.hexdigest()
+
+
+def _typed(value: Group | Manifest | Part) -> None:
+    """Whoever can put an object can plant one: plain fields hold what they are declared to hold."""
+    kinds: dict[Any, tuple[type, ...]] = {"str": (str,), "int": (int,), "int | None": (int, type(None))}
+    for declared in fields(value):
+        if type(getattr(value, declared.name)) not in kinds.get(declared.type, (list, tuple, dict)):
+            raise TypeError
 
 
 def _manifest_fields(manifest: Manifest) -> dict[str, Any]:

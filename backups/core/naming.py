@@ -21,7 +21,7 @@ KNOWN = frozenset({*PARTS, MANIFEST, CHECKED, UPLOADED})
 OWN = "_cognito-admin/"
 UPLOADS = OWN + "uploads/"
 
-_TIME = r"\d{4}-\d\d-\d\d\.\d\d-\d\d-\d\d"
+_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}\.[0-9]{2}-[0-9]{2}-[0-9]{2}"
 _KEY = re.compile(rf"(?P<place>{UPLOADS}|)(?P<time>{_TIME})/(?P<name>[^/]+)")
 _FORMAT = "%Y-%m-%d.%H-%M-%S"
 

@@ -47,7 +47,7 @@ REASONS: dict[str, str] = {
     "federated": "comes back at the next sign-in through {detail}",
     "linked": "signs in through {detail} as well; the link cannot be put back here",
     "unconfirmed": "never finished signing up, can register again",
-    "duplicate": "has the same e-mail as another user of this backup, who is restored",
+    "duplicate": "has the same e-mail or name as another user of this backup, who comes first",
     # cannot
     "no-email": "has no e-mail, which is the username in this pool",
     "no-username": "has a Username that this pool does not take: {detail}",
@@ -103,21 +103,25 @@ def lines(
     another sub registered again, unless the sub is in ``restored`` (ours, by an earlier job).
     """
     rules = Rules.of(facts)
-    keys = {user.key for user in users()}
+    owners = {user.key for user in users()}
     seen: set[str] = set()
-    named: set[tuple[str, str]] = set()
+    named: set[tuple[str, str]] = set()  # names that are taken once this plan is carried out
     for position, user in enumerate(users()):
         if user.key in seen:  # the same entry twice: one person, one line
             continue
         seen.add(user.key)
-        action, reason, detail, known = _decide(user, live, facts, taken_at, restored)
-        names = set(rules.names(user))
+        names = {name for name in rules.names(user) if name[0] in _held_once(facts)}
+        found, taken = live.find(user), False
+        if found and found[1] != "sub" and found[0].sub in owners:
+            # It is the name of somebody who is another person of the backup.
+            taken, found = found[1] in _held_once(facts), None
+        action, reason, detail, known = _decide(user, found, facts, taken_at, restored)
+        if action is Action.CREATE and (taken or names & named):
+            action, reason = Action.SKIP, "duplicate"
         if action is Action.CREATE or known:
-            by_name = known is None or known.sub != user.sub
-            taken = known is not None and by_name and known.sub in keys
-            if by_name and (names & named or taken):
-                action, reason, known = Action.SKIP, "duplicate", None
             named |= names
+        if known:
+            owners.add(known.sub)
         if action is not Action.CREATE:
             yield Line(position, user, action, reason, detail, known=known)
             continue
@@ -153,9 +157,9 @@ def writable(user: User) -> dict[str, str]:
 
 
 def _decide(
-    user: User, live: Index, facts: PoolFacts, taken_at: str, restored: frozenset[str]
+    user: User, found: tuple[Known, str] | None, facts: PoolFacts, taken_at: str, restored: frozenset[str]
 ) -> tuple[Action, str, str, Known | None]:
-    if found := live.find(user):
+    if found:
         known, how = found
         newcomer = how != "sub" and known.sub not in restored and known.created > taken_at
         if newcomer and taken_at:
@@ -172,6 +176,12 @@ def _decide(
     if user.status == "UNCONFIRMED":
         return Action.SKIP, "unconfirmed", "", None
     return (*_can_be_created(user, facts), None)
+
+
+def _held_once(facts: PoolFacts) -> tuple[str, ...]:
+    """By which names this pool refuses a second user; elsewhere two people may share an e-mail."""
+    unique_email = facts.email_is_username or "email" in facts.alias_attributes
+    return ("username", "email") if unique_email else ("username",)
 
 
 def _can_be_created(user: User, facts: PoolFacts) -> tuple[Action, str, str]:

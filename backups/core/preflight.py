@@ -30,8 +30,8 @@ def refusals(source: Source, target: PoolFacts) -> list[str]:
         here, there = environment_of(target.name), environment_of(source.pool_name)
         what = f"another environment ({there})" if here != there and there else "another pool"
         found.append(
-            f"This backup is of {what}: it was made from {source.pool_name}, and the target is {target.name}. "
-            "Restoring it here needs a second person, which this page does not offer yet."
+            f"This backup is of {what}: it was made from {source.pool_name}, and the target "
+            f"is {target.name}. Restoring it here needs a second person, which this page does not offer yet."
         )
     elsewhere = [
         f"{name} {value}"

@@ -35,8 +35,8 @@ class Segment:
 def fold(counters: Mapping[str, int], samples: Sequence[tuple[float, int]]) -> Progress:
     """Where a restore stands.
 
-    ``samples``: (seconds on any clock, users done by then), oldest first, of the
-    present run only: a pause is no slowness.
+    ``samples``: (seconds on any clock, users worked on by then), oldest first, of the
+    present run only: a pause is no slowness, and a user who is skipped is no work.
     """
     total = max(0, counters.get("total", 0))
     done = sum(max(0, counters.get(name, 0)) for name in OUTCOMES)

@@ -46,8 +46,9 @@ class User:
             name = attribute.get("Name") if isinstance(attribute, dict) else None
             if not isinstance(name, str) or not name:
                 raise NotAUser("an attribute has no Name")
-            value = attribute.get("Value", "")
-            attributes[name] = value if isinstance(value, str) else str(value)
+            attributes[name] = _text(attribute.get("Value"))
+        if not isinstance(entry.get("Enabled", True), bool):
+            raise NotAUser("an entry's Enabled is neither true nor false")  # a guess may enable somebody
         return cls(entry, attributes)
 
     @property
@@ -184,6 +185,17 @@ def mask(label: str) -> str:
 def iso(moment: datetime) -> str:
     """UTC with milliseconds and a Z, as JavaScript writes it and as cbr's files have it."""
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def _text(value: object) -> str:
+    """An attribute's value. AWS knows text only; other tools may leave true, null or a number."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str | int | float):
+        return str(value)
+    raise NotAUser("an attribute's Value is no text")
 
 
 def _kind(value: object) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-KEPT = 0.95
+KEPT = 95  # percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def suggest(oldest_first: Iterable[Candidate]) -> Suggestion:
             passed[candidate.key] = candidate.why_not or "it cannot be read"
         elif candidate.before_restore:
             passed[candidate.key] = "made just before a restore"
-        elif chosen is not None and candidate.users < KEPT * (chosen.users or 0):
+        elif chosen is not None and candidate.users * 100 < KEPT * (chosen.users or 0):
             passed[candidate.key] = fall(chosen.users or 0, candidate.users)
         else:
             chosen, passed = candidate, {}

@@ -16,7 +16,7 @@ import orjson
 from backups.core import files, naming
 from backups.core.snapshot import Manifest, iso
 from backups.engine.ports import BackupStore, Cause, Clock, PortError, Report, Stored
-from backups.engine.reading import read_backup
+from backups.engine.reading import parts_of, read_backup
 
 LATE = timedelta(hours=1)
 SealHolds = Callable[[bytes, str], bool]
@@ -57,6 +57,8 @@ def look(
         manifest, seal = files.read_manifest([raw])
     except files.Unreadable as error:
         return Found("unreadable", reason=f"manifest.json: {error}")
+    if unnamed := [name for name in naming.PARTS if name not in {part.name for part in manifest.parts}]:
+        return Found("unreadable", reason=f"its manifest does not name {', '.join(unnamed)}")
     for part in manifest.parts:
         stored = parts.get(part.name)
         if stored is None or stored.size != part.size:
@@ -82,7 +84,7 @@ def check(
 
     Raises PortError when the bucket does not answer.
     """
-    parts = {stored.key.rpartition("/")[2]: stored for stored in store.list(f"{key}/")}
+    parts = parts_of(store, key)
     found = look(store, key, parts, report, seal_holds, late_check=False)
     if found.manifest is None:
         return found
@@ -94,8 +96,8 @@ def check(
         count = len(files.read_settings(settings))
     except files.Unreadable as error:
         return Found("unreadable", reason=str(error))
-    part = next((part for part in found.manifest.parts if part.name == naming.POOL), None)
-    if part is None or (part.size, part.sha256, part.count) != (settings.size, settings.sha256, count):
+    part = next(part for part in found.manifest.parts if part.name == naming.POOL)
+    if (part.size, part.sha256, part.count) != (settings.size, settings.sha256, count):
         return Found("unreadable", reason="pool.json does not agree with the manifest")
     if strangers := len(members - names):
         # The list is eventually consistent: a member made while it was read may be missing from it.
@@ -136,7 +138,7 @@ def _was_checked(store: BackupStore, key: str, parts: Mapping[str, Stored], mani
         return False
     try:
         document = orjson.loads(b"".join(store.open(f"{key}/{naming.CHECKED}")))
-    except (ValueError, PortError):
+    except ValueError:
         return False
     # Bound to this very manifest: a new one makes the old check worthless.
     said = document.get("manifest_sha256") if isinstance(document, dict) else None

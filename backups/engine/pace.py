@@ -8,6 +8,7 @@ comes back by one call a second for every quiet second.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -55,6 +56,8 @@ class Bucket:
         self._clock = clock
         self._lock = threading.Lock()
         self._tokens = 1.0
+        # When the last second's worth of calls was made: what was saved up never adds to a full second.
+        self._last: deque[float] = deque(maxlen=max(1, int(limit + 1e-9)))
         self._at = clock.monotonic()
         self._slowed_at = float("-inf")
         self.throttled = 0
@@ -64,11 +67,14 @@ class Bucket:
         while True:
             with self._lock:
                 self._refill()
-                if self._tokens >= 1:
-                    self._tokens -= 1
-                    return
                 wait = (1 - self._tokens) / self.rate
-            self._clock.sleep(wait)
+                if len(self._last) == self._last.maxlen:
+                    wait = max(wait, self._last[0] + 1 - self._at)
+                if wait <= 0:
+                    self._tokens -= 1
+                    self._last.append(self._at)
+                    return
+            self._clock.sleep(max(wait, 0.001))  # less is below what a clock can tell
 
     def slow_down(self) -> None:
         """AWS throttled a call."""
@@ -76,7 +82,7 @@ class Bucket:
             self._refill()
             self.throttled += 1
             if self._at - self._slowed_at >= 1:
-                self.rate = max(0.5, self.rate * 0.85)
+                self.rate = max(min(0.5, self.limit), self.rate * 0.85)
                 self._slowed_at = self._at
             self._tokens = min(self._tokens, 0.0)
 
@@ -113,14 +119,15 @@ class Pace:
         safe, for at most GIVE_UP_AFTER seconds. Raises PortError.
         """
         bucket, repeatable = self[CATEGORY[operation]], operation not in NOT_REPEATABLE
-        started = self.clock.monotonic()
+        since: dict[bool, float] = {}  # throttled or not -> when this call first failed so
         wait = 0.2
         while True:
             bucket.take()
             try:
                 return do()
             except PortError as error:
-                waited = self.clock.monotonic() - started
+                now = self.clock.monotonic()
+                waited = now - since.setdefault(error.cause is Cause.THROTTLED, now)
                 if error.cause is Cause.THROTTLED and waited < PATIENCE:
                     bucket.slow_down()
                 elif waited < GIVE_UP_AFTER and (

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import IO
@@ -18,7 +19,7 @@ import orjson
 
 from backups.core import files, naming
 from backups.core.snapshot import Group, Manifest, PoolFacts, User
-from backups.engine.ports import BackupStore, Report, UserPool
+from backups.engine.ports import BackupStore, Report, Stored, UserPool
 
 CHUNK = 1 << 20
 
@@ -62,42 +63,48 @@ class Reading:
         self._file.close()
 
 
+def parts_of(store: BackupStore, key: str) -> dict[str, Stored]:
+    """Name -> object, for the parts of one backup; whatever else lies there is not looked at."""
+    named = {stored.key.removeprefix(f"{key}/"): stored for stored in store.list(f"{key}/")}
+    return {name: stored for name, stored in named.items() if name in naming.KNOWN}
+
+
 def read_backup(store: BackupStore, key: str, report: Report, counter: str) -> Reading:
     """A backup in the bucket, agreed with its manifest where it has one.
 
     Raises files.Unreadable for one that cannot be trusted, PortError when it cannot be reached.
     """
-    parts = {stored.key.rpartition("/")[2] for stored in store.list(f"{key}/")}
+    parts = parts_of(store, key).keys()
     manifest: Manifest | None = None
     if naming.MANIFEST in parts:
         manifest, _ = files.read_manifest(store.open(f"{key}/{naming.MANIFEST}"))
-    elif parts & {naming.POOL, naming.GROUPS}:
+    elif parts - {naming.DATA, naming.UPLOADED}:
         raise files.Unreadable("it is not whole: its manifest was never written")
     if manifest and (lost := {part.name for part in manifest.parts} - parts):
         raise files.Unreadable(f"{', '.join(sorted(lost))} is missing, and its manifest names it")
     if naming.DATA not in parts:
         raise files.Unreadable("it has no data.json" if parts else "there is no such backup in the bucket")
 
-    data = files.Hashing(store.open(f"{key}/{naming.DATA}"))
-    reading = _read(key, data, report, counter)
-    hashes = [data.sha256]
-    if manifest is not None:
-        _agree(manifest, naming.DATA, data, reading.count)
-        groups = files.Hashing(store.open(f"{key}/{naming.GROUPS}"))
-        reading.groups = files.read_groups(groups)
-        _agree(manifest, naming.GROUPS, groups, len(reading.groups))
-        hashes.append(groups.sha256)
-    reading.manifest = manifest
-    reading.sha256 = hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+    with _kept(Reading(key, _spool(), manifest=manifest)) as reading:
+        data = files.Hashing(store.open(f"{key}/{naming.DATA}"))
+        _read(reading, data, report, counter)
+        hashes = [data.sha256]
+        if manifest is not None:
+            _agree(manifest, naming.DATA, data, reading.count)
+            groups = files.Hashing(store.open(f"{key}/{naming.GROUPS}"))
+            reading.groups = files.read_groups(groups)
+            _agree(manifest, naming.GROUPS, groups, len(reading.groups))
+            hashes.append(groups.sha256)
+        reading.sha256 = hashlib.sha256("\n".join(hashes).encode()).hexdigest()
     return reading
 
 
 def read_file(path: str, report: Report, counter: str) -> Reading:
     """A plain file on this host: users only. Raises files.Unreadable, also when it cannot be opened."""
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb") as file, _kept(Reading(path, _spool())) as reading:
             data = files.Hashing(iter(lambda: file.read(CHUNK), b""))
-            reading = _read(path, data, report, counter)
+            _read(reading, data, report, counter)
     except OSError as error:
         raise files.Unreadable(f"{path}: {error.strerror}") from None
     reading.sha256 = data.sha256
@@ -107,31 +114,40 @@ def read_file(path: str, report: Report, counter: str) -> Reading:
 def read_pool(pool: UserPool, report: Report, counter: str, *, groups: bool = True) -> Reading:
     """The live pool as it answers now. Raises PortError."""
     facts = pool.facts()
-    reading = Reading(f"live:{facts.pool_id}", _spool(), facts=facts)
     seen: set[str] = set()
-    for entry in pool.users():
-        user = User.of(entry)
-        if user.key in seen:  # chains of pages may repeat a user
-            continue
-        seen.add(user.key)
-        reading._file.write(orjson.dumps(entry) + b"\n")
-        reading.count += 1
-        if reading.count % 60 == 0:
-            report.keep_going()
-            report.count(**{counter: reading.count})
-    report.count(**{counter: reading.count})
-    if groups:
-        reading.groups = list(pool.groups())
+    with _kept(Reading(f"live:{facts.pool_id}", _spool(), facts=facts)) as reading:
+        for entry in pool.users():
+            user = User.of(entry)
+            if user.key in seen:  # chains of pages may repeat a user
+                continue
+            seen.add(user.key)
+            reading._file.write(orjson.dumps(entry) + b"\n")
+            reading.count += 1
+            if reading.count % 60 == 0:
+                report.keep_going()
+                report.count(**{counter: reading.count})
+        report.count(**{counter: reading.count})
+        if groups:
+            reading.groups = list(pool.groups())
     return reading
 
 
 def _spool() -> IO[bytes]:
     # A name is needed to walk it twice at once; personal data, so it goes with the process.
-    return tempfile.NamedTemporaryFile(prefix="cognito-admin-")  # noqa: SIM115 - closed by Reading
+    return tempfile.NamedTemporaryFile(prefix="cognito-admin-")
 
 
-def _read(label: str, chunks: Iterable[bytes], report: Report, counter: str) -> Reading:
-    reading = Reading(label, _spool())
+@contextmanager
+def _kept(reading: Reading) -> Iterator[Reading]:
+    """Given away whole, or its file is gone at once."""
+    try:
+        yield reading
+    except BaseException:
+        reading._file.close()
+        raise
+
+
+def _read(reading: Reading, chunks: Iterable[bytes], report: Report, counter: str) -> None:
     for user in files.read_users(chunks):
         reading._file.write(orjson.dumps(user.entry) + b"\n")
         reading.count += 1
@@ -139,7 +155,6 @@ def _read(label: str, chunks: Iterable[bytes], report: Report, counter: str) -> 
             report.keep_going()
             report.count(**{counter: reading.count})
     report.count(**{counter: reading.count})
-    return reading
 
 
 def _agree(manifest: Manifest, name: str, data: files.Hashing, count: int) -> None:

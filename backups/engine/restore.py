@@ -79,6 +79,7 @@ def restore(
             report.keep_going()
             failures.stop_if_hopeless()
     if to_invite:
+        to_invite.sort(key=lambda pair: pair[0].position)  # threads end in any order
         _invite(pool, to_invite, report)
 
 
@@ -109,36 +110,52 @@ class _Steps:
                 if state.outcome:
                     return state
                 self.report.outcome(state)
-            return self._after_create(line, state)
+            elif state.step in ("inviting", "invited"):
+                # Begun by an earlier try that did not come back: a second mail might go out.
+                return replace(state, outcome="failed", reason="maybe-invited")
+            elif self._is_in(state):
+                state = replace(state, step="password")
+            for step in self._complete(line, state):
+                state = replace(state, step=step)
+                self.report.outcome(state)
+            return self._settle(line, state)
         except PortError as error:
             return replace(
                 state, outcome="failed", reason=_REASON.get(error.cause, "refused"), detail=str(error)
             )
 
-    def _after_create(self, line: Line, state: Outcome) -> Outcome:
-        user, name = line.user, state.new_username
-        if state.step in ("inviting", "invited"):
-            # Begun by an earlier try that did not come back: a second mail might go out.
-            return replace(state, outcome="failed", reason="maybe-invited")
-        has_password = state.step in _PASSWORD_IS_SET
-        if not user.enabled:
+    def _is_in(self, state: Outcome) -> bool:
+        """Whether an earlier try set the password and died; its owner may have changed it since."""
+        if self.messages is not Messages.SILENT or state.step in _PASSWORD_IS_SET:
+            return False
+        return User.of(self.pool.get_user(state.new_username)).status == "CONFIRMED"
+
+    def _complete(self, line: Line, state: Outcome) -> Iterator[str]:
+        """Do what remains after the create, and name each step when it is done."""
+        name = state.new_username
+        if not line.user.enabled:
             self.pool.disable_user(name)
-            state = state if has_password else self._done(state, "disabled")
+            yield "disabled"
         if self.messages is Messages.SILENT:
-            if not has_password:
+            if state.step not in _PASSWORD_IS_SET:
                 self.pool.set_password(name, _password(self.facts.password_length))
-            state = self._done(state, "password")
+            yield "password"
         for group in line.groups:
             self.pool.add_to_group(name, group)
         if line.groups:
-            state = self._done(state, "groups")
-        differs = self._read_back(line, name)
+            yield "groups"
+
+    def _settle(self, line: Line, state: Outcome) -> Outcome:
+        """The outcome, from what is read back; "" in it when only the invitation is left."""
+        differs = self._read_back(line, state.new_username)
         if differs:
             return replace(state, outcome="failed", reason="read-back-differs", detail=differs)
         state = replace(state, step="confirmed", confirmed=True)
-        if state.reason:  # the invitation at creation was refused; everything else stands
-            return replace(state, outcome="failed")
-        if self.finish or not user.enabled or not user.email:
+        waits = line.user.enabled and bool(line.user.email)  # for an invitation, where people are invited
+        if self.at_creation and waits and not state.messages:
+            # The invitation was refused at creation; everything else stands.
+            return replace(state, outcome="failed", reason=state.reason or "maybe-invited")
+        if self.finish or not waits:
             return replace(state, outcome="created")
         return state
 
@@ -147,28 +164,29 @@ class _Steps:
         state = Outcome(line.user.key)
         for _ in range(LOOKS):
             if asked_before and (entry := self._look(line.username)):
-                return self._adopt(line, entry, intended, invite)
+                return self._adopt(line, state, entry, intended, invite)
             try:
                 entry = self.pool.create_user(line.username, line.attributes, invite=invite)
             except PortError as error:
-                if error.cause is Cause.LOST:
-                    asked_before = True  # settled by the look that comes next
-                    self.clock.sleep(BEFORE_LOOK)
-                    continue
-                if error.cause is Cause.EXISTS:
+                if error.cause is Cause.EXISTS and not asked_before:
                     return replace(state, outcome="skipped", reason="exists-now")
                 if error.cause in (Cause.MAIL_LIMIT, Cause.DELIVERY):
                     # The error itself says that no mail went out; the user may stand or not.
                     state = replace(state, reason=_REASON[error.cause], detail=str(error))
-                    invite, asked_before = False, True
-                    continue
-                raise
+                    invite = False
+                elif error.cause is Cause.LOST:
+                    self.clock.sleep(BEFORE_LOOK)
+                elif error.cause is not Cause.EXISTS:  # EXISTS now: a lost create came through after all
+                    raise
+                asked_before = True  # settled by the look that comes next
+                continue
             return replace(_made(state, entry), messages=int(invite))
-        raise PortError("the answer to the create was lost again and again", Cause.LOST)
+        if entry := self._look(line.username):
+            return self._adopt(line, state, entry, intended, invite)
+        raise PortError("The answer to the create was lost again and again.", Cause.LOST)
 
-    def _adopt(self, line: Line, entry: Entry, intended: datetime, invite: bool) -> Outcome:
+    def _adopt(self, line: Line, state: Outcome, entry: Entry, intended: datetime, invite: bool) -> Outcome:
         """Is the user who stands there the one that this job meant to create?"""
-        state = Outcome(line.user.key)
         user = User.of(entry)
         ours = (
             user.status in ("FORCE_CHANGE_PASSWORD", "CONFIRMED")
@@ -176,10 +194,11 @@ class _Steps:
             and all(user.attributes.get(name) == value for name, value in line.attributes.items())
         )
         if not ours:
-            return replace(state, outcome="skipped", reason="other-user")
-        self.report.say(
-            "note", f"{mask(line.user.label)}: the answer was lost, read back: created by this job"
-        )
+            return Outcome(line.user.key, outcome="skipped", reason="other-user")
+        if not state.reason:
+            self.report.say(
+                "note", f"{mask(line.user.label)}: the answer was lost, read back: created by this job"
+            )
         state = replace(_made(state, entry), messages=int(invite))
         return replace(state, step="password") if user.status == "CONFIRMED" else state
 
@@ -207,11 +226,6 @@ class _Steps:
             differs += [f"not in group {name}" for name in sorted(missing)]
         return ", ".join(differs)
 
-    def _done(self, state: Outcome, step: str) -> Outcome:
-        state = replace(state, step=step)
-        self.report.outcome(state)
-        return state
-
 
 def _invite(pool: UserPool, waiting: Sequence[tuple[Line, Outcome]], report: Report) -> None:
     report.phase("Invitations", len(waiting))
@@ -220,14 +234,14 @@ def _invite(pool: UserPool, waiting: Sequence[tuple[Line, Outcome]], report: Rep
         report.keep_going()
         report.intend([line.user.key], "inviting")
         try:
-            pool.resend_invitation(state.new_username)
-            state = replace(state, step="invited", messages=1, outcome="created")
+            pool.resend_invitation(line.username)
+            outcome = replace(state, step="invited", messages=1, outcome="created")
         except PortError as error:
             reason = "maybe-invited" if error.cause is Cause.LOST else _REASON.get(error.cause, "refused")
-            state = replace(state, step="confirmed", outcome="failed", reason=reason, detail=str(error))
-        report.outcome(state)
-        _tell(report, line, state)
-        failures.note(state)
+            outcome = replace(state, step="confirmed", outcome="failed", reason=reason, detail=str(error))
+        report.outcome(outcome)
+        _tell(report, line, outcome)
+        failures.note(outcome)
         failures.stop_if_hopeless()
 
 
@@ -243,7 +257,7 @@ def _groups(pool: UserPool, groups: Sequence[Group], report: Report) -> None:
         except PortError as error:
             if error.cause is not Cause.EXISTS:
                 # Its members will say so, each with an outcome of their own.
-                report.say("note", f"group {group.name} was not created: {error}")
+                report.say("note", f"group {group.name} could not be made sure of: {error}")
 
 
 class _Failures:

@@ -197,8 +197,15 @@ def _samples(job: Job) -> list[tuple[float, int]]:
     for row in rows:
         if row.kind == "state":
             break
-        samples.append((row.at.timestamp(), sum(int(row.data.get(name, 0)) for name in OUTCOMES)))
-    return samples[::-1]
+        if "total" in row.data:  # before that, both sides are being read
+            samples.append((row.at.timestamp(), _worked(row.data)))
+    # The newest sample is now: a job that stands still is seen to.
+    return [*samples[::-1], (timezone.now().timestamp(), _worked(job.counters))] if samples else []
+
+
+def _worked(counters: dict[str, Any]) -> int:
+    """Users who took calls. Who is skipped has an outcome at once, which is no pace."""
+    return sum(int(counters.get(name, 0)) for name in OUTCOMES if name != "skipped")
 
 
 def _facts(job: Job) -> list[tuple[str, str]]:
@@ -214,7 +221,9 @@ def _facts(job: Job) -> list[tuple[str, str]]:
         "confirmed": "read back and confirmed",
         "messages": "messages sent",
     }
-    return [(number(job.counters[name]), said) for name, said in words.items() if name in job.counters]
+    # While a restore reads both sides it counts them; once it knows its users, they are what counts.
+    told = ("confirmed", "messages") if "total" in job.counters else tuple(words)
+    return [(number(job.counters[name]), words[name]) for name in told if name in job.counters]
 
 
 def _phases(job: Job) -> Iterable[Phase]:

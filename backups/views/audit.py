@@ -17,7 +17,7 @@ from backups.models.audit import Act
 def audit(request: HttpRequest) -> HttpResponse:
     """``person`` is a name as it was then, ``act`` an act or the part of its name before the dot."""
     forms.need(request, access.Action.READ_AUDIT)
-    person, act, pool = (request.GET.get(name, "").strip() for name in ("person", "act", "pool"))
+    person, act, pool = (forms.given(request.GET, name) for name in ("person", "act", "pool"))
     entries = AuditEntry.objects.all()
     if person:
         entries = entries.filter(actor=person)
@@ -26,7 +26,7 @@ def audit(request: HttpRequest) -> HttpResponse:
     if pool:
         entries = entries.filter(pool__icontains=pool)
     context = {
-        "page": forms.page(entries, "seq", request.GET.get("before", ""), newest_first=True),
+        "page": forms.page(entries, "seq", forms.given(request.GET, "before"), newest_first=True),
         "people": AuditEntry.objects.order_by("actor").values_list("actor", flat=True).distinct(),
         "acts": _acts(),
         "person": person,

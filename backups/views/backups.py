@@ -98,8 +98,8 @@ def look(request: HttpRequest) -> HttpResponse:
     need(request, Action.SEE)
     try:
         actions.look(actions.actor_of(request))
-    except PortError as error:
-        return _list(request, f"The bucket did not answer. {error}", 503)
+    except PortError:
+        return _list(request, status=503)  # the page says of every look that was not answered why
     return redirect("backups")
 
 
@@ -231,15 +231,12 @@ def _block(name: str, looks: Looks) -> Block:
 
 
 def _looks() -> Looks:
-    latest: dict[str, datetime] = {}
-    why = ""
-    for pool in Pool.objects.filter(region__in=settings.POOL_REGIONS, looked_at__isnull=False):
-        if pool.looked_at is not None:
-            latest[pool.region] = max(latest.get(pool.region, pool.looked_at), pool.looked_at)
-        if pool.presence == Pool.Presence.UNKNOWN:
-            why = pool.why_unknown or "The last look got no answer."
-    told = settings.POOL_REGIONS and all(region in latest for region in settings.POOL_REGIONS)
-    return Looks(min(latest.values()) if told else None, why)
+    """The oldest answered list of the configured Regions' pools; None when one of them never answered."""
+    kept = (Catalogue.objects.first() or Catalogue()).regions
+    looks = [kept.get(region, {"at": "", "why": ""}) for region in settings.POOL_REGIONS]
+    answered = [datetime.fromisoformat(look["at"]) for look in looks if look["at"]]
+    told = looks and len(answered) == len(looks)
+    return Looks(min(answered) if told else None, next((look["why"] for look in looks if look["why"]), ""))
 
 
 def _presence(looks: Looks, last: Pool | None, suggested: Backup | None) -> tuple[str, str, str]:
@@ -250,7 +247,7 @@ def _presence(looks: Looks, last: Pool | None, suggested: Backup | None) -> tupl
             return "unknown", f"Whether a pool of this name exists is not known. {why}", "warn"
         where = " or ".join(settings.POOL_REGIONS)
         return "gone", f"No pool of this name in {where} at {clock(looks.at)}.", "bad"
-    seen = f", last seen {clock(last.last_seen_at)}" if last.last_seen_at else ""
+    seen = f"; last seen {clock(last.last_seen_at)}" if last.last_seen_at else ""
     if last.presence == Pool.Presence.GONE:
         at = f" at {clock(last.looked_at)}" if last.looked_at else ""
         return "gone", f"No pool of this name in {last.region}{at}{seen}.", "bad"

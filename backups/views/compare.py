@@ -24,8 +24,8 @@ def compare(request: HttpRequest) -> HttpResponse:
     """GET: the two lists. POST: start the comparison."""
     forms.need(request, access.Action.COMPARE)
     if request.method != "POST":
-        return _choose(request, request.GET.get("from", ""), request.GET.get("to", ""))
-    from_, to = request.POST.get("from", ""), request.POST.get("to", "")
+        return _choose(request, forms.given(request.GET, "from"), forms.given(request.GET, "to"))
+    from_, to = forms.given(request.POST, "from"), forms.given(request.POST, "to")
     if "swap" in request.POST:
         return _choose(request, to, from_)
     try:
@@ -84,7 +84,7 @@ def _presets() -> list[tuple[str, str, str]]:
 
 def _result(request: HttpRequest, job: Job) -> dict[str, Any]:
     result = job.result
-    kind, text = request.GET.get("kind", ""), request.GET.get("q", "").strip()
+    kind, text = forms.given(request.GET, "kind"), forms.given(request.GET, "q")
     if kind not in KINDS:
         kind = next((name for name in KINDS if result.get(name)), "changed")
     rows = Difference.objects.filter(job=job, kind=kind)
@@ -103,6 +103,6 @@ def _result(request: HttpRequest, job: Job) -> dict[str, Any]:
         "kind": kind,
         "tabs": [(name, int(result.get(name, 0)), name == kind) for name in KINDS],
         "text": text,
-        "rows": forms.page(rows, "id", request.GET.get("after", ""), newest_first=False),
+        "rows": forms.page(rows, "id", forms.given(request.GET, "after"), newest_first=False),
         "missing": missing,
     }

@@ -33,12 +33,12 @@ def jobs(request: HttpRequest) -> HttpResponse:
     """Newest first."""
     forms.need(request, access.Action.SEE)
     found = Job.objects.select_related("started_from")
-    kind, state = request.GET.get("kind", ""), request.GET.get("state", "")
+    kind, state = forms.given(request.GET, "kind"), forms.given(request.GET, "state")
     if kind in Job.Kind.values:
         found = found.filter(kind=kind)
     if state in STATES:
         found = found.filter(STATES[state][1])
-    page = forms.page(found, "id", request.GET.get("before", ""), newest_first=True)
+    page = forms.page(found, "id", forms.given(request.GET, "before"), newest_first=True)
     context = {
         "page": page,
         "kinds": [(value, label, value == kind) for value, label in Job.Kind.choices],
@@ -54,7 +54,8 @@ def job(request: HttpRequest, job: int) -> HttpResponse:
     """One job: its part that moves, its log, and for a restore its users by outcome."""
     forms.need(request, access.Action.SEE)
     found = get_object_or_404(Job.objects.select_related("started_from", "plan"), pk=job)
-    return render(request, "jobs/job.html", {"job": found, **_ledger(request, found)})
+    context = {"job": found, "before": forms.given(request.GET, "before"), **_ledger(request, found)}
+    return render(request, "jobs/job.html", context)
 
 
 @never_cache
@@ -126,8 +127,8 @@ def _ledger(request: HttpRequest, job: Job) -> dict[str, object]:
     """A restore's users: by outcome, by cause, by search."""
     if job.kind != Job.Kind.RESTORE:
         return {}
-    outcome, reason = request.GET.get("outcome", ""), request.GET.get("reason", "")
-    text = request.GET.get("q", "").strip()
+    outcome, reason = forms.given(request.GET, "outcome"), forms.given(request.GET, "reason")
+    text = forms.given(request.GET, "q")
     rows = Item.objects.filter(job=job)
     if outcome in OUTCOMES:
         rows = rows.filter(outcome=outcome)
@@ -142,7 +143,7 @@ def _ledger(request: HttpRequest, job: Job) -> dict[str, object]:
             | Q(new_username__icontains=text)
         )
     return {
-        "rows": forms.page(rows, "position", request.GET.get("after", ""), newest_first=False),
+        "rows": forms.page(rows, "position", forms.given(request.GET, "after"), newest_first=False),
         "outcomes": [
             (name, int(job.counters.get(name, 0)), name == outcome)
             for name in OUTCOMES
@@ -152,5 +153,4 @@ def _ledger(request: HttpRequest, job: Job) -> dict[str, object]:
         "reason": reason,
         "text": text,
         "filtered": bool(outcome or reason or text),
-        "before": request.GET.get("before", ""),
     }

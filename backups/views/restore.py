@@ -27,8 +27,8 @@ def restore(request: HttpRequest) -> HttpResponse:
     """GET: which backup, into which pool. POST: make the plan, which only reads."""
     forms.need(request, access.Action.PLAN)
     if request.method != "POST":
-        return _choose(request, request.GET.get("backup", ""), request.GET.get("pool", ""))
-    source, pool_id = request.POST.get("backup", ""), request.POST.get("pool", "")
+        return _choose(request, forms.given(request.GET, "backup"), forms.given(request.GET, "pool"))
+    source, pool_id = forms.given(request.POST, "backup"), forms.given(request.POST, "pool")
     pool = Pool.objects.filter(pool_id=pool_id).first()
     if pool is None:
         sentence = "Choose the pool to restore into. Nothing was planned and nothing was written."
@@ -54,13 +54,13 @@ def start_restore(request: HttpRequest, job: int) -> HttpResponse:
     """Start what the plan says, or say why not with the form as it was filled in."""
     forms.need(request, access.Action.RESTORE)
     found = _job(job)
-    given = {name: request.POST.get(name, "") for name in FIELDS}
+    given = {name: forms.given(request.POST, name) for name in FIELDS}
     made = Plan.objects.filter(job=found).first()
     if made is None:
         return _plan(request, found, given, "There is no plan to start yet. Nothing was written.", 409)
     try:
         started = actions.start_restore(
-            actions.actor_of(request), made, digest=request.POST.get("digest", ""), **given
+            actions.actor_of(request), made, digest=forms.given(request.POST, "digest"), **given
         )
     except actions.Refused as refused:
         return _plan(request, found, given, str(refused), refused.status)
@@ -144,8 +144,8 @@ def _by_reason(job: Job) -> list[tuple[str, str, str, int]]:
 
 
 def _lines(request: HttpRequest, job: Job) -> dict[str, Any]:
-    action, reason = request.GET.get("action", ""), request.GET.get("reason", "")
-    text = request.GET.get("q", "").strip()
+    action, reason = forms.given(request.GET, "action"), forms.given(request.GET, "reason")
+    text = forms.given(request.GET, "q")
     rows = Item.objects.filter(job=job)
     if action in ACTIONS:
         rows = rows.filter(action=action)
@@ -154,7 +154,7 @@ def _lines(request: HttpRequest, job: Job) -> dict[str, Any]:
     if text:
         rows = rows.filter(Q(label__icontains=text) | Q(old_username__icontains=text) | Q(old_sub=text))
     return {
-        "rows": forms.page(rows, "position", request.GET.get("after", ""), newest_first=False),
+        "rows": forms.page(rows, "position", forms.given(request.GET, "after"), newest_first=False),
         "action": action,
         "reason": reason,
         "text": text,

@@ -16,11 +16,11 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import ParamSpec, TypeVar, cast
+from typing import ParamSpec, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import DatabaseError, close_old_connections, connection, connections
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.template.loader import render_to_string
 from redis.asyncio import Redis
@@ -79,6 +79,8 @@ def _enter(request: HttpRequest, job: int) -> str:
 
 async def _watch(job: int, after: int, session: str) -> AsyncIterator[bytes]:
     """What one reader is sent."""
+    # The request's thread asked who is there; kept open, its connection would last as long as the stream.
+    await sync_to_async(connections.close_all)()
     loop = asyncio.get_running_loop()
     yield retry(RETRY)
     with _Tail.of(job) as tail:
@@ -232,4 +234,4 @@ async def _read(ask: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         close_old_connections()
         return ask(*args, **kwargs)
 
-    return cast(T, await sync_to_async(asked, thread_sensitive=False, executor=_reader)())
+    return await sync_to_async(asked, thread_sensitive=False, executor=_reader)()

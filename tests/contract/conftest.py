@@ -7,6 +7,7 @@ name with ``differs``: it runs all the same, is expected to fail, and tells when
 from __future__ import annotations
 
 import itertools
+import json
 import os
 from collections.abc import Callable, Iterator
 from typing import Protocol
@@ -39,6 +40,9 @@ class World(Protocol):
     def no_pool(self) -> UserPool:
         """One that does not exist."""
 
+    def role(self) -> str:
+        """The ARN of a role that a group may have."""
+
     def store(self) -> BackupStore:
         """An empty, versioned bucket."""
 
@@ -62,6 +66,9 @@ class Fakes:
         pool = FakePool(name=NAME)
         pool.gone = True
         return pool
+
+    def role(self) -> str:
+        return "arn:aws:iam::123456789012:role/admins"
 
     def store(self) -> BackupStore:
         return FakeStore()
@@ -101,6 +108,19 @@ class Emulator:
 
     def no_pool(self) -> CognitoPool:
         return CognitoPool(self.region, f"{self.region}_Nothing01")
+
+    def role(self) -> str:
+        iam = session.client("iam", self.region)
+        trust = {
+            "Effect": "Allow",
+            "Principal": {"Service": "cognito-idp.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+        made = iam.create_role(
+            RoleName=f"group-{next(_numbers)}",
+            AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+        )
+        return made["Role"]["Arn"]
 
     def store(self) -> S3Store:
         store = self.no_store()

@@ -203,8 +203,9 @@ def test_somebody_confirmed_is_not_invited_again(pool: UserPool, differs: Callab
 # groups
 
 
-def test_groups_are_read_with_all_their_members(pool: UserPool) -> None:
-    pool.create_group(Group("admins", "They may", 3, "arn:aws:iam::123456789012:role/admins"))
+def test_groups_are_read_with_all_their_members(world: World, pool: UserPool) -> None:
+    role = world.role()
+    pool.create_group(Group("admins", "They may", 3, role))
     pool.create_group(Group("empty"))
     members = {ada(pool, f"user{n}@uni.example")["Username"] for n in range(65)}
     for username in members:
@@ -215,8 +216,14 @@ def test_groups_are_read_with_all_their_members(pool: UserPool) -> None:
     assert len(found["admins"].members) == 65
     assert found["admins"].description == "They may"
     assert found["admins"].precedence == 3
-    assert found["admins"].role_arn == "arn:aws:iam::123456789012:role/admins"
-    assert found["empty"] == Group("empty")
+    assert found["admins"].role_arn == role
+    assert (found["empty"].members, found["empty"].description, found["empty"].role_arn) == ((), "", "")
+
+
+def test_a_group_without_a_precedence_has_none(pool: UserPool, differs: Callable[..., None]) -> None:
+    differs("ministack", why="gives such a group the precedence 0, which is the highest")
+    pool.create_group(Group("plain"))
+    assert list(pool.groups()) == [Group("plain")]
 
 
 def test_every_group_and_every_page_of_somebodys_groups_is_read(pool: UserPool) -> None:

@@ -121,9 +121,11 @@ class Demo:
         (self.home / "ministack").mkdir(exist_ok=True)
 
         say(f"World {self.world}: {ABOUT[self.world]}.")
+        migrating = self.migrate()
+        if not whole:
+            self.fill()
         aws = self.run(servers.ministack(self.home / "ministack", keep=True, port=port(4566, "The AWS")))
         broker = self.run(servers.valkey(self.home))
-        migrating = self.migrate()
         broker.wait()
         if not whole:
             self.seed(aws)
@@ -155,16 +157,22 @@ class Demo:
         job.done = lambda: mark.write_text(now)
         return job
 
-    def seed(self, aws: Server) -> None:
-        say("Seeding: people, pools and twelve weeks of backups; half a minute or so ...")
-        aws.wait()
+    # What seeds is imported where it is needed: a second start has no half second for boto3 and Django.
+
+    def fill(self) -> None:
         os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
-        # Imported here: a second start has no half second for them.
+        from tests.demo import worlds
+
+        say("Seeding (the first time on a machine takes a minute or so) ...")
+        worlds.filled(self.home / "ministack", say=lambda line: say(f"  {line}"))
+
+    def seed(self, aws: Server) -> None:
         from django.conf import settings
 
         from backups import seal
         from tests.demo import worlds
 
+        aws.wait()
         settings.configure(SEAL_KEY=self.keys()["SEAL_KEY"])
         world = worlds.seed(
             self.world, aws.env, seal=seal.seal, now=datetime.now(UTC), say=lambda line: say(f"  {line}")

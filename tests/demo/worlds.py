@@ -1,8 +1,9 @@
 """Make one of the demo's worlds true in an AWS: pools, users, groups, IAM people, backups in the bucket.
 
-    make IAM people and the bucket
-    for each pool: create everybody who was ever there -> read back -> write the backups from that
-                   -> delete who is gone, apply what changed since the last backup
+    filled   two pools with everybody who was ever there: the slow half, the same in every world and
+             on every day, so the emulator's own files are kept in var/filled and copied
+    seed     IAM people, the bucket -> read everybody back -> write the backups from that
+             -> delete who is gone, apply what changed since the last backup
 
 Subs and Usernames are the pool's own, so the backups are built from what was read back; only dates
 and the values of earlier weeks are made up. Everything is relative to ``now``.
@@ -10,7 +11,10 @@ and the values of earlier weeks are made up. Everything is relative to ``now``.
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import json
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,6 +30,7 @@ from backups.core.snapshot import Entry, Group, PoolFacts, iso
 from backups.engine.backup import Seal, backup
 from backups.engine.check import check
 from backups.engine.ports import Clock, UserPool
+from tests import servers
 from tests.demo.people import WEEKS, Cast, Person, production, staging
 from tests.fakes import FakeClock, FakeReport, FakeStore
 
@@ -33,6 +38,7 @@ WORLDS = ("default", "day-one", "emptied")
 BUCKET = "biomage-backups-production-{account}"
 FIRST_OF_OURS = 7  # the older backups are cbr's, from this one on they are in our format
 POLICIES = Path(__file__).with_name("policies.json")
+KEPT = servers.ROOT / "var" / "filled"
 Say = Callable[[str], None]
 Keys = dict[str, str]  # AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY
 
@@ -48,16 +54,40 @@ class World:
     app: Keys  # the IAM user under which the product runs
 
 
+def filled(folder: Path, say: Say = print) -> None:
+    """Make ``folder`` the home of a ministack in which both pools stand, with everybody in them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    here = Path(__file__).parent
+    made_by = [here / "people.py", here / "worlds.py", servers.ROOT / "requirements" / "ministack.txt"]
+    kept = KEPT / hashlib.sha256(b"".join(path.read_bytes() for path in made_by)).hexdigest()[:16]
+    KEPT.mkdir(parents=True, exist_ok=True)
+    with (KEPT / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (kept / "whole").is_file():
+            for older in KEPT.iterdir():
+                if older.is_dir():
+                    shutil.rmtree(older)
+            with servers.running(servers.ministack(kept, keep=True)) as (server,):
+                maker = _Maker(server.env, lambda data: "", datetime.now(UTC))
+                for each in (production(), staging()):
+                    say(f"Creating the {len(each.people):,} users of {each.pool_name} ...")
+                    _Pool.create(maker, each)
+            if not server.stop():
+                raise servers.DidNotStart("ministack did not write its state down; try again")
+            (kept / "whole").touch()
+        shutil.copytree(kept, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.log", "whole"))
+
+
 def seed(name: str, aws: Mapping[str, str], *, seal: Seal, now: datetime, say: Say = print) -> World:
-    """``aws``: boto3's environment as the account's root. ``seal``: an HMAC, as hex."""
+    """``aws``: boto3's environment as the root of a ``filled`` account. ``seal``: an HMAC, as hex."""
     maker = _Maker(aws, seal, now)
     bucket = maker.make_bucket()
     people, app = maker.make_iam(bucket)
     pools: dict[str, str] = {}
     for each in (production(), staging()):
-        say(f"{each.pool_name}: {len(each.people):,} users")
+        say(f"Writing {WEEKS} backups of {each.pool_name} ...")
         pool = _Pool(maker, each)
-        pool.fill()
+        pool.read()
         gone = name == "day-one" and each.environment == "production"
         pool.write_backups(bucket, first_of_ours=WEEKS if name == "day-one" else FIRST_OF_OURS)
         if gone:
@@ -150,9 +180,20 @@ class _Maker:
 
 
 class _Pool:
+    """A pool that stands already."""
+
     def __init__(self, maker: _Maker, who: Cast) -> None:
         self.maker, self.cast, self.aws = maker, who, maker.cognito
-        described = self.aws.create_user_pool(
+        pools = self.aws.list_user_pools(MaxResults=60)["UserPools"]
+        self.id: str = next(pool["Id"] for pool in pools if pool["Name"] == who.pool_name)
+        clients = self.aws.list_user_pool_clients(UserPoolId=self.id)["UserPoolClients"]
+        self.client: str = clients[0]["ClientId"]
+        self.entries: dict[int, Entry] = {}  # person's number -> as ListUsers gave it
+
+    @classmethod
+    def create(cls, maker: _Maker, who: Cast) -> None:
+        """With its groups, and everybody as of the last backup they are in."""
+        made = maker.cognito.create_user_pool(
             PoolName=who.pool_name,
             UsernameAttributes=["email"],
             UsernameConfiguration={"CaseSensitive": False},
@@ -181,21 +222,18 @@ class _Pool:
             ],
             UserPoolTags={"environment": who.environment},
         )["UserPool"]
-        self.id: str = described["Id"]
-        self.client: str = self.aws.create_user_pool_client(
-            UserPoolId=self.id,
+        maker.cognito.create_user_pool_client(
+            UserPoolId=made["Id"],
             ClientName=f"biomage-cellenics-{who.environment}",
             ExplicitAuthFlows=["ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
-        )["UserPoolClient"]["ClientId"]
-        self.entries: dict[int, Entry] = {}  # person's number -> as ListUsers gave it
-
-    def fill(self) -> None:
-        """Everybody as of the last backup they are in; groups with their members."""
-        for name, description, precedence in self.cast.groups:
-            self.aws.create_group(
-                UserPoolId=self.id, GroupName=name, Description=description, Precedence=precedence
+        )
+        for name, description, precedence in who.groups:
+            maker.cognito.create_group(
+                UserPoolId=made["Id"], GroupName=name, Description=description, Precedence=precedence
             )
-        self._create(self.cast.people)
+        cls(maker, who)._create(who.people)
+
+    def read(self) -> None:
         by_email = {p.email: p.number for p in self.cast.people}
         for page in self.aws.get_paginator("list_users").paginate(UserPoolId=self.id):
             for user in page["Users"]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -14,7 +14,11 @@ import pytest
 from django.http import HttpResponse
 from django.test import Client
 
+from backups import wiring
 from backups.aws import session as aws_session
+from backups.core.principal import Standing
+from backups.engine.ports import Cause, PortError
+from backups.models import Operator
 from tests import servers
 from tests.signing import Key, sign
 
@@ -76,14 +80,39 @@ def _boto3(service: str, url: str, key: Key) -> Any:
 
 
 @pytest.fixture(scope="session")
-def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Iam]:
-    """An AWS that verifies signatures, with the groups that the settings name."""
-    folder: Path = tmp_path_factory.mktemp("sign-in")
-    with servers.running(servers.ministack(folder)) as (server,):
-        client = _boto3("iam", server.url, Key("test", "test"))
-        for group in ("engineering", "others"):
+def account(ministack: servers.Server) -> Iam:
+    """An AWS that verifies signatures, with the groups that the tests name."""
+    client = _boto3("iam", ministack.url, Key("test", "test"))
+    for group in ("engineering", "others"):
+        with contextlib.suppress(client.exceptions.EntityAlreadyExistsException):
             client.create_group(GroupName=group)
-        yield Iam(server.url, client)
+    return Iam(ministack.url, client)
+
+
+@dataclass
+class RememberingIam:
+    """IAM for the pages' tests: everybody is still as they were at their sign-in, but for ``gone``."""
+
+    gone: set[str] = field(default_factory=set)
+    silent: bool = False
+
+    def standing(self, name: str) -> Standing | None:
+        if self.silent:
+            raise PortError("IAM did not answer.", Cause.UNREACHABLE)
+        known = Operator.objects.filter(name=name).first()
+        if known is None or name in self.gone:
+            return None
+        keys, groups = frozenset(known.active_keys), frozenset(known.groups)
+        return Standing(known.unique_id, known.arn, keys, frozenset(), groups)
+
+
+@pytest.fixture(autouse=True)
+def remembering_iam(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> RememberingIam:
+    """In place of IAM, where a test does not ask for a real one."""
+    remembering = RememberingIam()
+    if not {"iam", "point_aws_at", "browser"} & set(request.fixturenames):
+        monkeypatch.setattr(wiring, "identity", lambda: remembering)
+    return remembering
 
 
 Point = Callable[[str], None]

@@ -43,8 +43,8 @@ class Command(terminal.Command):
         plan = Plan.objects.get(job=planned)
         self._show(plan, options["messages"])
         counts = plan.counts
-        if dry or not counts["create"]:
-            return self._planned(planned, counts, options["messages"], dry=dry)
+        if dry:
+            return _planned(planned, counts, options["messages"])
         job = actions.start_restore(
             self.actor,
             plan,
@@ -86,21 +86,19 @@ class Command(terminal.Command):
         for text in [*plan.refusals, *plan.warnings]:
             self.print(text)
 
-    def _planned(
-        self, job: Job, counts: dict[str, Any], messages: str | None, *, dry: bool
-    ) -> tuple[dict[str, Any], int]:
-        """A dry run ends ``planned``; a plan that creates nobody has nothing left to do, and is done."""
-        found = {
-            "job": job.pk,
-            "state": State.PLANNED if dry else State.DONE,
-            "created": counts["create"],
-            "updated": counts["update"],
-            "skipped": counts["skip"] + counts["cannot"],
-            "failed": 0,
-            "messages": counts["mails"][messages or Messages.SILENT],
-            "confirmed": 0,
-        }
-        return found, 0
+
+def _planned(job: Job, counts: dict[str, Any], messages: str | None) -> tuple[dict[str, Any], int]:
+    found = {
+        "job": job.pk,
+        "state": State.PLANNED,
+        "created": counts["create"],
+        "updated": counts["update"],
+        "skipped": counts["skip"] + counts["cannot"],
+        "failed": 0,
+        "messages": counts["mails"][messages or Messages.SILENT],
+        "confirmed": 0,
+    }
+    return found, 0
 
 
 def _result(job: Job) -> dict[str, Any]:

@@ -1,0 +1,317 @@
+"""Reading what anybody may have written, and trusting none of it before its end was seen."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backups.core import files
+from backups.core.files import Unreadable, read_users, write_users
+from backups.core.snapshot import Entry, Group, User
+from tests.build import a_file, a_manifest, an_entry, sample, users_of
+
+CBR = ("cbr-users.json", "cbr-users-cognitolocal.json")
+PEOPLE = [an_entry("ada@uni.example", name='Ä "Q" \\ 日本 🙂'), an_entry("bob@uni.example"), an_entry("")]
+FILE = a_file(PEOPLE)
+ONE_LINE = json.dumps(PEOPLE).encode()
+
+
+def packed(data: bytes) -> bytes:
+    return gzip.compress(data, mtime=0)
+
+
+def cut_into(data: bytes, size: int) -> Iterator[bytes]:
+    return (data[at : at + size] for at in range(0, len(data), size))
+
+
+def entries(data: bytes) -> list[Entry]:
+    return [user.entry for user in users_of(data)]
+
+
+# --- layouts ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [*CBR, "mifi-users.json"])
+def test_what_other_tools_wrote_is_written_again_byte_for_byte(name: str) -> None:
+    assert a_file(entries(sample(name))) == sample(name)
+
+
+def test_a_backup_of_nobody_is_a_whole_file() -> None:
+    assert a_file([]) == b"[\n]\n"
+    assert entries(b"[\n]\n") == entries(b"[]") == []
+
+
+@pytest.mark.parametrize(
+    "lay_out",
+    [
+        lambda data: data,
+        lambda data: b"\xef\xbb\xbf" + data,
+        lambda data: data.replace(b"\n", b"\r\n"),
+        lambda data: data.replace(b"\n", b"\r"),
+        lambda data: b"\n\n \n" + data.replace(b"\n", b"\n\n") + b"\n \n",
+        lambda data: data.replace(b"\n,\n", b",\n"),  # the comma behind its entry
+        lambda data: data.replace(b"\n,\n", b"\n,"),  # the comma before its entry
+        lambda data: data.rstrip(b"]\n") + b"]",  # the bracket behind the last entry
+        lambda data: data.rstrip(b"\n"),
+        lambda data: ONE_LINE,
+        lambda data: json.dumps(PEOPLE, indent=2).encode(),
+        lambda data: json.dumps(PEOPLE, indent=2, ensure_ascii=False).replace("\n", "\r\n").encode(),
+        lambda data: b"\xef\xbb\xbf" + json.dumps(PEOPLE, indent="\t").encode(),
+        packed,
+        lambda data: packed(ONE_LINE),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 7, 1 << 20])
+def test_every_layout_gives_the_same_users(lay_out: Callable[[bytes], bytes], size: int) -> None:
+    read = [user.entry for user in read_users(cut_into(lay_out(FILE), size))]
+    assert read == PEOPLE
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_chunks_are_nobodys_business(data: st.DataObject) -> None:
+    whole = data.draw(
+        st.sampled_from([FILE, ONE_LINE, b"\n\xef\xbb\xbf" + FILE, b"\xef\xbb\xbf\n\n" + FILE, packed(FILE)])
+    )
+    borders = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=12)))  # twice: an empty chunk
+    chunks = [whole[a:b] for a, b in zip([0, *borders], [*borders, len(whole)], strict=True)]
+
+    def outcome(pieces: list[bytes]) -> object:
+        try:
+            return [user.entry for user in read_users(pieces)]
+        except Unreadable as error:
+            return str(error)
+
+    assert outcome(chunks) == outcome([whole])
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+people = st.lists(
+    st.builds(
+        lambda name, more: {**more, "Username": name, "Attributes": [{"Name": "name", "Value": name}]},
+        st.text(min_size=1, max_size=12),
+        st.dictionaries(st.text(max_size=6).filter(lambda key: key != "Enabled"), values, max_size=3),
+    ),
+    max_size=5,
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(people=people, size=st.integers(1, 40))
+def test_whatever_was_written_is_read_back(people: list[Entry], size: int) -> None:
+    assert [user.entry for user in read_users(cut_into(a_file(people), size))] == people
+    assert entries(json.dumps(people).encode()) == people
+
+
+# --- damage ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("whole", [a_file(PEOPLE[:2]), json.dumps(PEOPLE[:2], indent=1).encode()])
+def test_a_file_cut_anywhere_is_never_taken_for_whole(whole: bytes) -> None:
+    for length in range(len(whole.rstrip())):
+        with pytest.raises(Unreadable):
+            users_of(whole[:length])
+    assert entries(whole.rstrip()) == PEOPLE[:2]
+
+
+def test_a_cut_gzip_file_is_never_taken_for_whole() -> None:
+    whole = packed(FILE)
+    for length in range(len(whole)):
+        with pytest.raises(Unreadable):
+            users_of(whole[:length])
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_bytes_that_were_changed_are_refused_or_are_still_json(data: st.DataObject) -> None:
+    whole = bytearray(data.draw(st.sampled_from([FILE, ONE_LINE])))
+    whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        read = entries(bytes(whole))
+    except Unreadable:
+        return
+    assert read == json.loads(bytes(whole).decode("utf-8-sig"))
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"", "empty"),
+        (b" \r\n\t ", "empty"),
+        (b"\xef\xbb\xbf", "empty"),
+        (packed(b""), "empty"),
+        (b'{"Users": []}', "no JSON array"),
+        (b"null", "no JSON array"),
+        (b"<html>", "no JSON array"),
+        ("[]".encode("utf-16"), "no JSON array"),
+        (b"[", "the file was cut"),
+        (b"[\n", "the file was cut"),
+        (FILE.removesuffix(b"]\n"), "the file was cut"),
+        (ONE_LINE.removesuffix(b"]"), "the file was cut"),
+        (FILE[: len(FILE) // 2], "cut or damaged"),
+        (FILE.replace(b"\n]\n", b"\n,\n]\n"), "ends behind a comma"),
+        (FILE.replace(b"\n]\n", b",]\n"), "ends behind a comma"),
+        (ONE_LINE.replace(b"}]}]", b"}]},]"), "cut or damaged"),
+        (b"[,]", "cut or damaged"),
+        (FILE.replace(b"\n,\n", b"\n,\n,\n", 1), "a comma too many"),
+        (FILE.replace(b"\n,\n", b",\n,\n", 1), "a comma too many"),
+        (FILE.replace(b"\n,\n", b"\n", 1), "a comma is missing"),
+        (FILE + FILE, "more behind the end"),
+        (FILE + b"\x00", "more behind the end"),
+        (ONE_LINE + b"[]", "cut or damaged"),
+        (packed(FILE) + packed(FILE), "more behind the end of the gzip"),
+        (packed(FILE) + b"\n", "more behind the end of the gzip"),
+        (packed(FILE)[:40] + b"\xff" * 40, "gzip file is damaged"),
+        (b"\x1f\x8b", "gzip file was cut"),
+        (b'[\n{"Username":"a"}\n,\n{"Username":""}\n]\n', "entry 2: an entry has no Username"),
+        (b'[{"Username":"a"},[]]', "entry 2: an entry is a list"),
+        (b'[{"a":"\xff"}]', "cut or damaged"),
+        (sample("mifi-groups.json"), "entry 1: an entry has no Username"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "bytes",
+)
+def test_damage_says_what_it_is(data: bytes, why: str) -> None:
+    for size in (1, 5, 1 << 20):
+        with pytest.raises(Unreadable, match=why):
+            list(read_users(cut_into(data, size)))
+
+
+def test_a_line_longer_than_any_user_is_not_gathered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MAX_LINE", 1000)
+    endless = (b"x" * 100 for _ in range(1_000_000))
+    with pytest.raises(Unreadable, match="longer than any user"):
+        list(read_users(iter([b'[\n{"Username":"a"}\n,\n', *(next(endless) for _ in range(20))])))
+
+
+def test_a_small_gzip_that_unpacks_to_much_is_read_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MAX_LINE", 4096)
+    many = a_file(an_entry(f"{number}@uni.example") for number in range(500))
+    assert len(users_of(packed(many))) == 500
+
+
+# --- groups, settings, manifest --------------------------------------------------------------
+
+
+def test_groups_come_back_as_they_were() -> None:
+    groups = [Group("admins", "who may", 0, "arn:aws:iam::1:role/adm", ("a", "b")), Group("empty")]
+    assert files.read_groups([files.write_groups(groups)]) == groups
+    bare = b'{"groups": [{"GroupName": "g", "Members": [], "Description": null, "NewIn2031": 1}]}'
+    assert files.read_groups([bare]) == [Group("g")]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {},
+        [],
+        {"groups": None},
+        {"groups": {"a": 1}},
+        {"groups": [None]},
+        {"groups": [{"GroupName": "a"}]},
+        {"groups": [{"Members": []}]},
+        {"groups": [{"GroupName": None, "Members": []}]},
+        {"groups": [{"GroupName": "a", "Members": "abc"}]},
+        {"groups": [{"GroupName": "a", "Members": [1]}]},
+        {"groups": [{"GroupName": "a", "Members": None}]},
+        {"groups": [{"GroupName": "a", "Members": [], "Precedence": "1"}]},
+        {"groups": [{"GroupName": "a", "Members": [], "Description": 7}]},
+    ],
+)
+def test_groups_of_another_shape_are_refused(document: object) -> None:
+    with pytest.raises(Unreadable, match=r"groups\.json is not as its format says"):
+        files.read_groups([orjson.dumps(document)])
+
+
+def test_settings_come_back_as_they_were() -> None:
+    settings_ = {"user_pool": {"Policies": {}}, "mfa": None}
+    assert files.read_settings([files.write_settings(settings_)]) == settings_
+    for damage in (b'{"settings": []}', b"{}", b"7"):
+        with pytest.raises(Unreadable, match="not as its format says"):
+            files.read_settings([damage])
+    with pytest.raises(Unreadable, match="cut or damaged"):
+        files.read_settings([b'{"settings": '])
+
+
+def test_a_small_part_that_is_huge_is_not_gathered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MAX_SMALL", 10)
+    with pytest.raises(Unreadable, match="larger than any"):
+        files.read_settings([b" " * 8, b" " * 8])
+
+
+def test_a_manifest_comes_back_with_its_seal() -> None:
+    manifest = a_manifest()
+    data = files.write_manifest(manifest, "ab" * 32)
+    assert files.read_manifest(cut_into(data, 3)) == (manifest, "ab" * 32)
+    assert files.read_manifest([files.write_manifest(manifest)]) == (manifest, "")
+
+
+def test_the_seal_is_over_everything_that_a_manifest_says() -> None:
+    manifest = a_manifest()
+    signed = files.signed_bytes(manifest)
+    assert files.signed_bytes(files.read_manifest([files.write_manifest(manifest)])[0]) == signed
+    others = [replace(manifest, **{name: "x"}) for name in asdict(manifest) if name != "parts" and name != "unread"]
+    others += [replace(manifest, parts=manifest.parts[:1]), replace(manifest, unread={})]
+    assert signed not in {files.signed_bytes(other) for other in others}
+    assert files.hmac_of(b"k", signed) != files.hmac_of(b"l", signed)
+
+
+def changed(**values: Any) -> bytes:
+    return orjson.dumps({**orjson.loads(files.write_manifest(a_manifest())), **values})
+
+
+def test_a_newer_format_is_refused_by_its_number() -> None:
+    with pytest.raises(Unreadable, match="format 2, newer"):
+        files.read_manifest([changed(format=2)])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"{}",
+        changed(format="1"),
+        changed(users="2"),
+        changed(users=True),
+        changed(users=2.5),
+        changed(pool_name=None),
+        changed(finished=7),
+        changed(parts=None),
+        changed(parts=[{"name": "data.json"}]),
+        changed(parts=[{"name": "data.json", "size": "1", "sha256": "", "count": 1}]),
+        changed(parts=[{"name": "data.json", "size": 1, "sha256": "", "count": 1, "more": 1}]),
+        changed(left_out=None),
+        changed(unread=None),
+        changed(unread=["mfa"]),
+        changed(invented=1),
+    ],
+)
+def test_a_manifest_of_another_shape_is_refused(data: bytes) -> None:
+    with pytest.raises(Unreadable, match=r"manifest\.json is not as its format says"):
+        files.read_manifest([data])
+
+
+def test_hashing_passes_on_what_it_counts() -> None:
+    hashing = files.Hashing(cut_into(FILE, 11))
+    assert b"".join(hashing) == FILE
+    assert (hashing.size, hashing.sha256) == (len(FILE), hashlib.sha256(FILE).hexdigest())
+
+
+def test_users_are_given_as_they_come() -> None:
+    def chunks() -> Iterator[bytes]:
+        yield from cut_into(a_file(PEOPLE), 10)
+        raise AssertionError("read to the end before the first user was given")
+
+    assert isinstance(next(read_users(chunks())), User)
+    assert next(iter(write_users(iter(PEOPLE)))) == b"[\n"

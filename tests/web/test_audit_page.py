@@ -1,0 +1,98 @@
+"""The audit log as it is read: newest first, filtered by the server, the filter in the address."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from backups.models import AuditEntry
+from backups.models.audit import Act, record
+from tests.web.pages import NAME, enter, text
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def iva() -> Client:
+    return enter("iva", "engineering")
+
+
+def done(act: Act, actor: str = "iva", **given: object) -> AuditEntry:
+    return record(act, actor_id=f"AIDA{actor}", actor=actor, address="10.0.4.7", **given)  # type: ignore[arg-type]
+
+
+def entries(page: str) -> str:
+    """What stands in the table, without the lists to choose from."""
+    return page.split("Address", 1)[1] if "Address" in page else ""
+
+
+def test_the_newest_act_comes_first_in_words_with_its_details(iva: Client) -> None:
+    done(Act.BACKUP_ASKED, pool=NAME, job=7)
+    done(Act.RESTORE_ASKED, pool=NAME, job=8, messages="silent", reason="INC-204")
+    page = entries(text(iva.get("/audit/")))
+    assert page.index("asked for a restore") < page.index("asked for a backup")
+    assert "messages: silent" in page
+    assert "reason: INC-204" in page
+    assert "job 8" in page
+    assert "10.0.4.7" in page
+
+
+def test_every_act_has_its_words() -> None:
+    from backups.templatetags.jobs import ACTS
+
+    assert set(ACTS) == set(Act)
+
+
+def test_it_is_filtered_by_person_act_and_pool(iva: Client) -> None:
+    done(Act.BACKUP_ASKED, "iva", pool=NAME)
+    done(Act.RESTORE_ASKED, "pol", pool="other-staging")
+    done(Act.RESTORE_ENDED, "pol", pool="other-staging")
+    assert "pol" not in entries(text(iva.get("/audit/", {"person": "iva"})))
+    only = entries(text(iva.get("/audit/", {"act": "restore.ended"})))
+    assert "restore ended" in only
+    assert "asked for a restore" not in only
+    prefix = entries(text(iva.get("/audit/", {"act": "restore"})))
+    assert "restore.asked" in prefix
+    assert "restore.ended" in prefix
+    assert "backup.asked" not in prefix
+    assert "backup.asked" not in entries(text(iva.get("/audit/", {"pool": "STAGING"})))
+
+
+def test_a_filter_that_fits_nothing_says_so(iva: Client) -> None:
+    assert "No entry fits this filter." in text(iva.get("/audit/", {"person": "nobody"}))
+
+
+def test_an_empty_log_says_what_its_first_entry_will_be(iva: Client) -> None:
+    assert "Signing in is the first entry." in text(iva.get("/audit/"))
+
+
+def test_older_entries_are_a_cursor_away_and_keep_the_filter(iva: Client) -> None:
+    for number in range(55):
+        done(Act.BACKUP_ASKED, job=1000 + number)
+    first = iva.get("/audit/", {"person": "iva"})
+    assert "job 1005" in text(first)
+    assert "job 1004" not in text(first)
+    assert "?person=iva&amp;before=6" in first.content.decode()
+    rest = text(iva.get("/audit/", {"person": "iva", "before": "6"}))
+    assert "job 1004" in rest
+    assert "Older entries" not in rest
+
+
+def test_a_cursor_made_up_by_hand_is_the_first_page(iva: Client) -> None:
+    done(Act.SIGNED_IN)
+    for wrong in ("x", "-1", "9" * 40, "²"):
+        assert "signed in" in entries(text(iva.get("/audit/", {"before": wrong})))
+
+
+def test_what_was_said_at_the_time_is_text_and_never_markup(iva: Client) -> None:
+    done(Act.BACKUP_UPLOADED, key="<script>alert(1)</script>")
+    assert "<script>alert" not in iva.get("/audit/").content.decode()
+
+
+def test_a_stranger_reads_nothing() -> None:
+    assert Client().get("/audit/").status_code == 302
+    assert enter("guest", "others").get("/audit/").status_code == 403
+
+
+def test_a_nul_in_the_address_finds_nothing_and_breaks_nothing(iva: Client) -> None:
+    assert "No entry fits this filter." in text(iva.get("/audit/?person=x%00y&pool=%00&act=%00"))

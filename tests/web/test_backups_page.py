@@ -1,0 +1,565 @@
+"""The backups of every pool, one backup, and a file from elsewhere. Iva may restore, a viewer may look."""
+
+from __future__ import annotations
+
+import html
+import re
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from backups import wiring
+from backups.core.lifecycle import State
+from backups.core.snapshot import PoolFacts
+from backups.engine.ports import Cause, PortError
+from backups.models import AuditEntry, Backup, Job, Operator, Pool
+from backups.models.audit import Act
+from tests.fakes import FakeStore
+from tests.web.conftest import RememberingIam
+
+pytestmark = pytest.mark.django_db
+
+NAME = "biomage-user-pool-case-insensitive-production"
+STAGING = "biomage-user-pool-case-insensitive-staging"
+NOW = datetime(2026, 11, 22, 14, 2, tzinfo=UTC)
+
+
+class Account:
+    """What the product sees of AWS: one bucket, and the pools of a Region (or why they are not told)."""
+
+    def __init__(self) -> None:
+        self.store = FakeStore()
+        self.pools: list[PoolFacts] = []
+        self.silent: PortError | None = None
+
+    def find_pools(self, region: str) -> list[PoolFacts]:
+        if self.silent:
+            raise self.silent
+        return self.pools
+
+    def pool(self, name: str = NAME, users: int = 2) -> None:
+        self.pools.append(
+            PoolFacts(f"eu-west-1_{name[-8:]}", name, "eu-west-1", "123456789012", estimated_users=users)
+        )
+
+    def backup(self, days: int, users: int, name: str = NAME) -> str:
+        """A file of cbr's, so many days old."""
+        key = f"{NOW - timedelta(days=days):%Y-%m-%d.%H-%M-%S}/{name}"
+        self.store.plant(f"{key}/data.json", orjson.dumps([user(number) for number in range(users)]))
+        return key
+
+
+def user(number: int) -> dict[str, Any]:
+    sub = f"00000000-0000-4000-8000-{number:012d}"
+    attributes = {"sub": sub, "email": f"person{number}@uni.example", "email_verified": "true"}
+    attributes |= {"name": f"Zoë {number}", "custom:institution": "ETH Zürich" if number % 2 else "KIT"}
+    return {
+        "Username": sub,
+        "Attributes": [{"Name": name, "Value": value} for name, value in attributes.items()],
+        "Enabled": number != 3,
+        "UserStatus": "CONFIRMED",
+        "UserCreateDate": "2025-01-02T03:04:05.678Z",
+        "UserLastModifiedDate": "2025-01-02T03:04:05.678Z",
+    }
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Account:
+    account = Account()
+    monkeypatch.setattr(wiring, "store", lambda environment="production": account.store)
+    monkeypatch.setattr(wiring, "find_pools", account.find_pools)
+    return account
+
+
+def enter(name: str, *groups: str) -> Client:
+    """A browser in which this person is signed in, IAM having answered a moment ago."""
+    operator = Operator.objects.create(
+        unique_id=f"AIDA{name.upper()}",
+        name=name,
+        account="123456789012",
+        groups=list(groups),
+        active_keys=["AKIAEXAMPLE"],
+        last_checked_at=timezone.now(),
+    )
+    client = Client()
+    client.force_login(operator, backend="backups.auth.OperatorBackend")
+    session = client.session
+    session["key_id"] = "AKIAEXAMPLE"
+    session["signed_in_at"] = session["seen_at"] = time.time()
+    session.save()
+    return client
+
+
+@pytest.fixture
+def iva() -> Client:
+    return enter("iva", "engineering")
+
+
+@pytest.fixture
+def viewer(settings: Settings) -> Client:
+    settings.LOGIN_GROUPS = ["engineering", "viewers"]
+    return enter("vera", "viewers")
+
+
+def text(response: Any) -> str:
+    """The page as it is read: without tags, with single spaces."""
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", response.content.decode())).split())
+
+
+def look(client: Client) -> str:
+    """Ask bucket and pools anew, then read the list."""
+    response = client.post("/backups/look/", follow=True)
+    assert response.status_code == 200
+    return text(response)
+
+
+# --- the list -------------------------------------------------------------------------------------
+
+
+def test_the_list_names_what_was_found_newest_first(account: Account, iva: Client) -> None:
+    account.pool(users=40)
+    account.backup(8, 38)
+    account.backup(1, 40)
+    page = look(iva)
+    assert f"{NAME} PRODUCTION" in page
+    assert "2 backups in" in page
+    assert "Suggested backup: 2026-11-21 14:02 UTC" in page
+    assert page.index("2026-11-21 14:02", page.index("All backups")) < page.rindex("2026-11-14 14:02")
+    assert "40 +2" in page
+    assert "users only" in page
+    assert "not checked" in page
+    assert "Compare with live pool" in page
+    assert "Prepare restore" in page
+    assert "Back up now" in page
+
+
+def test_home_is_the_list(iva: Client) -> None:
+    assert iva.get("/").headers["Location"] == "/backups/"
+
+
+def test_a_backup_that_fell_is_named_and_passed_over(account: Account, iva: Client) -> None:
+    account.pool(users=3)
+    account.backup(8, 40)
+    account.backup(1, 3)
+    page = look(iva)
+    assert "Suggested backup: 2026-11-14 14:02 UTC" in page
+    assert "2026-11-21 14:02 UTC : 3 users, a fall of 92 % from 40" in page
+    assert "About 3 users" in page
+    assert "the suggested backup holds 40" in page
+
+
+def test_a_pool_that_is_gone_is_said_to_be_gone_where_and_when(account: Account, iva: Client) -> None:
+    account.pool()
+    account.pool(STAGING)
+    account.backup(1, 40)
+    look(iva)
+    del account.pools[0]
+    page = look(iva)
+    assert "No pool of this name in eu-west-1 at" in page
+    assert "last seen" in page
+    assert "Prepare restore" in page
+
+
+def test_a_pool_that_was_never_seen_but_has_a_backup_is_gone_too(account: Account, iva: Client) -> None:
+    account.pool(STAGING)
+    account.backup(1, 40)
+    assert "No pool of this name in eu-west-1 at" in look(iva)
+
+
+def test_no_answer_about_pools_is_unknown_and_not_gone(account: Account, iva: Client) -> None:
+    account.pool()
+    account.backup(1, 40)
+    look(iva)
+    account.silent = PortError("Cognito in eu-west-1 did not answer.", Cause.UNREACHABLE)
+    page = look(iva)
+    assert "Whether it still exists is not known" in page
+    assert "Cognito in eu-west-1 did not answer." in page
+    assert "No pool of this name" not in page
+
+
+def test_a_bucket_that_does_not_answer_keeps_what_was_listed(account: Account, iva: Client) -> None:
+    account.backup(1, 40)
+    look(iva)
+    account.store.gone = True
+    response = iva.post("/backups/look/")
+    assert response.status_code == 503
+    page = text(response)
+    assert "The bucket did not answer" in page
+    assert "What is listed here is what was there before" in page
+    assert "2026-11-21 14:02" in page
+
+
+def test_a_bucket_that_was_never_read_is_not_called_empty(iva: Client) -> None:
+    page = text(iva.get("/backups/"))
+    assert "has not answered yet" in page
+    assert "does not mean that it is empty" in page
+
+
+def test_an_empty_bucket_is_called_empty(account: Account, iva: Client) -> None:
+    assert "The bucket holds no backup yet." in look(iva)
+
+
+def test_a_cut_file_is_listed_with_its_reason(account: Account, iva: Client) -> None:
+    account.store.plant(f"2026-11-20.01-00-00/{NAME}/data.json", b'[{"Username": "a"')
+    look(iva)
+    backup = Backup.objects.get()
+    assert backup.state == Backup.State.UNREADABLE
+    page = text(iva.get("/backups/"))
+    assert "unreadable" in page
+    assert backup.reason[1:].rstrip(".") in page
+
+
+def test_the_list_is_read_in_pages_of_fifty(iva: Client) -> None:
+    for number in range(120):
+        row(taken_at=NOW - timedelta(hours=number))
+    seen: list[str] = []
+    url = "/backups/"
+    for rows in (50, 50, 20):
+        response = iva.get(url)
+        keys = [line.backup.key for line in response.context["rows"]]
+        assert len(keys) == rows
+        seen += keys
+        url = f"/backups/?before={response.context['older']}"
+    assert len(set(seen)) == 120
+    assert seen == sorted(seen, reverse=True)
+    assert response.context["older"] == ""
+
+
+def test_a_page_of_the_list_is_a_few_queries(
+    iva: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(60):
+        row(taken_at=NOW - timedelta(hours=number))
+    with django_assert_max_num_queries(25):
+        iva.get("/backups/")
+
+
+@pytest.mark.parametrize(
+    "cursor", ["x", "%00", "MjAyNi0xMS0yMnwx", "4pyT", "MjAyNi0xMS0yMlQxMjowMDowMCswMDowMHx4"]
+)
+def test_a_cursor_that_was_made_up_is_refused_calmly(iva: Client, cursor: str) -> None:
+    response = iva.get(f"/backups/?before={cursor}")
+    assert response.status_code == 400
+    assert "Nothing was done" in text(response)
+
+
+def test_filters_stand_in_the_address(iva: Client) -> None:
+    kept = row(taken_at=NOW, made_by_who="iva")
+    row(taken_at=NOW - timedelta(days=1), pool_name=STAGING, state="users-only")
+    row(taken_at=NOW - timedelta(days=2), state="unreadable")
+
+    def keys(query: str) -> list[str]:
+        return [line.backup.key for line in iva.get(f"/backups/?{query}").context["rows"]]
+
+    assert keys(f"pool={NAME}&state=complete") == [kept.key]
+    assert keys("q=IVA+2026-11-22") == [kept.key]
+    assert keys("q=nothing-of-this-kind") == []
+    assert "No backup fits this filter" in text(iva.get("/backups/?q=nothing-of-this-kind"))
+
+
+def test_a_change_is_against_the_readable_backup_of_the_same_pool_before(iva: Client) -> None:
+    row(taken_at=NOW - timedelta(days=3), users=100)
+    row(taken_at=NOW - timedelta(days=2), users=7, pool_name=STAGING)
+    row(taken_at=NOW - timedelta(days=1), users=None, state="unreadable")
+    row(taken_at=NOW, users=90)
+    newest = iva.get("/backups/?pool=" + NAME).context["rows"][0]
+    assert (newest.change, newest.fell) == (-10, True)
+
+
+def test_pools_with_like_names_can_be_told_apart_in_the_list(iva: Client) -> None:
+    row(taken_at=NOW, pool_name="lab-a-production")
+    row(taken_at=NOW, pool_name="lab-b-production")
+    assert {line.short for line in iva.get("/backups/").context["rows"]} == {"…-a-", "…-b-"}
+
+
+# --- asking ---------------------------------------------------------------------------------------
+
+
+def test_back_up_now_is_a_job_with_its_entry(account: Account, iva: Client) -> None:
+    account.pool()
+    look(iva)
+    pool = Pool.objects.get()
+    response = iva.post("/backups/start/", {"pool": pool.pool_id})
+    job = Job.objects.get()
+    assert response.headers["Location"] == f"/jobs/{job.pk}/"
+    assert (job.kind, job.pool_id, job.asked_by_name) == ("backup", pool.pool_id, "iva")
+    assert AuditEntry.objects.filter(act=Act.BACKUP_ASKED, actor="iva").count() == 1
+    assert f"Being backed up: job {job.pk}" in text(iva.get("/backups/"))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_left_the_group_a_second_ago_starts_nothing(
+    account: Account, iva: Client, remembering_iam: RememberingIam
+) -> None:
+    account.pool()
+    look(iva)
+    pool = Pool.objects.get()
+    remembering_iam.gone.add("iva")
+    response = iva.post("/backups/start/", {"pool": pool.pool_id})
+    assert response.status_code == 403
+    assert "Nothing was started." in text(response)
+    assert not Job.objects.exists()
+
+    remembering_iam.gone.clear()
+    remembering_iam.silent = True
+    response = iva.post("/backups/start/", {"pool": pool.pool_id})
+    assert response.status_code == 503
+    assert not Job.objects.exists()
+
+
+def test_a_viewer_sees_but_may_not_back_up_upload_download_or_reveal(
+    account: Account, viewer: Client
+) -> None:
+    account.pool()
+    key = account.backup(1, 3)
+    assert "Suggested backup" in look(viewer)
+    pool = Pool.objects.get()
+    for response in (
+        viewer.post("/backups/start/", {"pool": pool.pool_id}),
+        viewer.post("/backups/upload/", {"file": SimpleUploadedFile("a.json", b"[]")}),
+        viewer.get(f"/backups/{key}/download/data.json"),
+        viewer.post("/reveal/", {"next": "/backups/"}),
+    ):
+        assert response.status_code == 403
+        page = text(response)
+        assert "vera may not" in page
+        assert "Ask Iva or Pol" in page
+    assert not Job.objects.exists()
+
+
+def test_a_stranger_is_sent_to_sign_in() -> None:
+    for path in ("/", "/backups/", f"/backups/2026-11-22.01-00-00/{NAME}/"):
+        assert Client().get(path).headers["Location"].startswith("/sign-in/")
+
+
+def test_asking_by_get_does_nothing(iva: Client) -> None:
+    for path in ("/backups/start/", "/backups/upload/", "/backups/look/", "/reveal/"):
+        assert iva.get(path).status_code == 405
+
+
+# --- a file from elsewhere ------------------------------------------------------------------------
+
+
+def test_an_uploaded_file_is_kept_apart_with_who_and_when(account: Account, iva: Client) -> None:
+    file = SimpleUploadedFile("cbr users.json", orjson.dumps([user(1), user(2)]))
+    response = iva.post("/backups/upload/", {"file": file}, follow=True)
+    backup = Backup.objects.get()
+    assert backup.key.startswith("_cognito-admin/uploads/")
+    assert (backup.users, backup.origin, backup.made_by_who) == (2, "unknown", "iva")
+    page = text(response)
+    assert "Uploaded file cbr users.json ; it names no pool" in page
+    assert "Prepare restore" in page
+    assert AuditEntry.objects.filter(act=Act.BACKUP_UPLOADED).count() == 1
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b'[{"Username": "a"', b"no json", b"[1, 2]"])
+def test_a_file_that_is_no_backup_is_refused_and_not_kept(account: Account, iva: Client, data: bytes) -> None:
+    response = iva.post("/backups/upload/", {"file": SimpleUploadedFile("a.json", data)})
+    assert response.status_code == 400
+    assert "a.json" in text(response)
+    assert account.store.keys == []
+    assert not Backup.objects.exists()
+
+
+def test_no_file_is_said_to_be_no_file(account: Account, iva: Client) -> None:
+    response = iva.post("/backups/upload/")
+    assert response.status_code == 400
+    assert "Choose a .json file first" in text(response)
+
+
+def test_a_file_over_the_limit_is_refused_with_both_numbers(
+    account: Account, iva: Client, settings: Settings
+) -> None:
+    settings.UPLOAD_LIMIT_MB = 1
+    response = iva.post("/backups/upload/", {"file": SimpleUploadedFile("a.json", b" " * 1_500_000)})
+    assert response.status_code == 413
+    assert "a.json has 1.5 MB. The limit is 1 MB" in text(response)
+    assert account.store.keys == []
+
+
+def test_a_bucket_that_takes_no_file_is_said_so(account: Account, iva: Client) -> None:
+    account.store.gone = True
+    file = SimpleUploadedFile("a.json", orjson.dumps([user(1)]))
+    response = iva.post("/backups/upload/", {"file": file})
+    assert response.status_code == 503
+    assert "a.json was not kept" in text(response)
+
+
+# --- one backup -----------------------------------------------------------------------------------
+
+
+def test_one_backup_says_what_it_holds_and_what_it_lacks(account: Account, iva: Client) -> None:
+    key = account.backup(1, 3)
+    look(iva)
+    page = text(iva.get(f"/backups/{key}/"))
+    assert "3 users" in page
+    assert "Passwords." in page
+    assert "passkeys" in page
+    assert "Groups and who is in them." in page
+    assert "nothing proves who made it" in page
+    assert "There is no manifest to check against" in page
+    assert "1 to 3 of 3 users" in page
+
+
+def test_a_complete_backup_shows_its_manifest(account: Account, iva: Client) -> None:
+    parts = [{"name": "data.json", "size": 1204, "sha256": "ab" * 32, "count": 3}]
+    manifest = {
+        "parts": parts,
+        "unread": {"risk configuration": "not allowed"},
+        "left_out": ["client secrets"],
+    }
+    backup = row(taken_at=NOW, checked=True, origin="ours", manifest=manifest, groups=2, memberships=5)
+    page = text(iva.get(f"/backups/{backup.key}/"))
+    assert "ab" * 32 in page
+    assert "risk configuration : not allowed" in page
+    assert "Client secrets: left out on purpose." in page
+    assert "2 groups 5 memberships" in page
+    assert "Download manifest.json" in page
+    assert "Groups and who is in them." not in page
+    assert "The users could not be read." in page  # its objects are not in the bucket any more
+
+
+def test_a_backup_that_cannot_be_read_offers_neither_compare_nor_restore(
+    account: Account, iva: Client
+) -> None:
+    account.store.plant(f"2026-11-20.01-00-00/{NAME}/data.json", b'[{"Username": "a"')
+    look(iva)
+    page = text(iva.get(f"/backups/2026-11-20.01-00-00/{NAME}/"))
+    assert "It cannot be compared or restored" in page
+    assert "Prepare restore" not in page
+    assert "Download data.json" in page
+
+
+def test_emails_are_masked_until_they_are_revealed_which_is_audited(account: Account, iva: Client) -> None:
+    key = account.backup(1, 3)
+    look(iva)
+    url = f"/backups/{key}/"
+    before = iva.get(url).content.decode()
+    assert "person1@uni.example" not in before
+    assert "p••••@uni.example" in before
+    response = iva.post("/reveal/", {"next": url, "what": f"{key} person1@uni.example"})
+    assert response.headers["Location"] == url
+    assert "person1@uni.example" in iva.get(url).content.decode()
+    entry = AuditEntry.objects.get(act=Act.REVEALED)
+    assert entry.actor == "iva"
+    assert key in entry.details["what"]
+    assert "person1@uni.example" not in entry.body
+
+
+def test_what_was_revealed_is_masked_again_after_fifteen_minutes(account: Account, iva: Client) -> None:
+    key = account.backup(1, 3)
+    look(iva)
+    iva.post("/reveal/", {"next": "/", "what": key})
+    session = iva.session
+    session["revealed_until"] -= 15 * 60 + 1
+    session.save()
+    assert "person1@uni.example" not in iva.get(f"/backups/{key}/").content.decode()
+
+
+@pytest.mark.parametrize(
+    "target", ["https://elsewhere.example/", "//elsewhere.example", "javascript:alert(1)"]
+)
+def test_reveal_never_leads_to_another_site(iva: Client, target: str) -> None:
+    assert iva.post("/reveal/", {"next": target, "what": "x"}).headers["Location"] == "/backups/"
+
+
+def test_users_are_searched_in_every_field(account: Account, iva: Client) -> None:
+    key = account.backup(1, 6)
+    look(iva)
+
+    def found(query: str) -> list[str]:
+        people = iva.get(f"/backups/{key}/", {"q": query}).context["people"]
+        return [person.user.email.partition("@")[0] for person in people.rows]
+
+    assert found("eth zürich") == ["person1", "person3", "person5"]
+    assert found("custom:institution=kit") == ["person0", "person2", "person4"]
+    assert found("disabled") == ["person3"]
+    assert found("PERSON4@") == ["person4"]
+    assert found("00000000-0000-4000-8000-000000000002") == ["person2"]
+    assert "No user of this backup fits “zzz”" in text(iva.get(f"/backups/{key}/?q=zzz"))
+
+
+def test_users_are_read_in_pages_of_fifty_without_a_gap(account: Account, iva: Client) -> None:
+    key = account.backup(1, 120)
+    look(iva)
+    seen: list[str] = []
+    after = ""
+    for rows in (50, 50, 20):
+        people = iva.get(f"/backups/{key}/", {"q": "person", "after": after}).context["people"]
+        assert len(people.rows) == rows
+        assert people.first == len(seen) + 1
+        seen += [person.user.username for person in people.rows]
+        after = people.after
+    assert seen == [user(number)["Username"] for number in range(120)]
+    assert (people.found, after) == (120, "")
+
+
+def test_a_backup_that_vanished_from_the_bucket_says_so_and_shows_the_rest(
+    account: Account, iva: Client
+) -> None:
+    key = account.backup(1, 3)
+    look(iva)
+    account.store.delete(f"{key}/data.json")
+    response = iva.get(f"/backups/{key}/")
+    assert response.status_code == 200
+    assert "The users could not be read." in text(response)
+    assert key in text(response)
+
+
+def test_an_unknown_backup_is_a_calm_page(iva: Client) -> None:
+    response = iva.get(f"/backups/2020-01-01.00-00-00/{NAME}/")
+    assert response.status_code == 404
+    assert "may have expired" in text(response)
+
+
+@pytest.mark.filterwarnings(
+    "ignore:StreamingHttpResponse must consume"
+)  # the test's client is no ASGI server
+def test_a_download_is_the_objects_bytes_and_leaves_an_entry(account: Account, iva: Client) -> None:
+    key = account.backup(1, 3)
+    look(iva)
+    account.store.chunk = 100  # so that there is more than one
+    response: Any = iva.get(f"/backups/{key}/download/data.json")
+    assert b"".join(response) == account.store.read(f"{key}/data.json")
+    assert key.replace("/", ".") in response.headers["Content-Disposition"]
+    assert AuditEntry.objects.get(act=Act.BACKUP_DOWNLOADED).details["part"] == "data.json"
+
+
+def test_a_download_of_something_missing_is_a_sentence_and_no_broken_file(
+    account: Account, iva: Client
+) -> None:
+    key = account.backup(1, 3)
+    look(iva)
+    account.store.delete(f"{key}/data.json")
+    page = text(iva.get(f"/backups/{key}/download/data.json", follow=True))
+    assert "data.json was not downloaded" in page
+    assert iva.get(f"/backups/{key}/download/secrets.txt").status_code == 404
+
+
+def test_a_backup_being_made_is_called_so(iva: Client) -> None:
+    job = Job.objects.create(kind="backup", queue="read", state=State.RUNNING, asked_by_name="iva")
+    row(taken_at=NOW, state="incomplete", reason="being made", being_made_by=job)
+    assert f"being made: job {job.pk}" in text(iva.get("/backups/"))
+    Job.objects.update(state=State.FAILED)
+    assert f"Job {job.pk} ended without finishing it." in text(iva.get("/backups/"))
+
+
+def row(**values: Any) -> Backup:
+    """A line of the catalogue, as a look at the bucket would have left it."""
+    name = values.setdefault("pool_name", NAME)
+    given = {
+        "key": f"{values['taken_at']:%Y-%m-%d.%H-%M-%S}/{name}",
+        "state": "complete",
+        "made_by": "person",
+        "users": 100,
+        "size": 1000,
+        "fingerprint": "x",
+    }
+    return Backup.objects.create(**(given | values))

@@ -1,0 +1,262 @@
+"""Jobs: the list, one job with its log and its outcomes by cause, and what can be asked of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from backups.models import AuditEntry, Event, Job
+from backups.templatetags import jobs as tags
+from tests.web.pages import NAME, a_backup, a_job, a_line, a_plan, an_item, enter, text
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def iva() -> Client:
+    return enter("iva", "engineering")
+
+
+@pytest.fixture
+def viewer(settings: Settings) -> Client:
+    settings.LOGIN_GROUPS = ["engineering", "viewers"]
+    return enter("vera", "viewers")
+
+
+def a_restore(state: str = "running") -> Job:
+    """10 users: 4 created, 1 skipped, 1 failed, 4 left."""
+    counters = {"total": 10, "created": 4, "skipped": 1, "failed": 1, "left": 4, "confirmed": 4}
+    job = a_job(Job.Kind.RESTORE, state, counters=counters, reason="INC-204")
+    for number in range(4):
+        an_item(
+            job, number, outcome="created", new_sub=f"new-{number}", new_username=f"u{number}", confirmed=True
+        )
+    an_item(job, 4, action="skip", outcome="skipped", reason="federated", detail="Google")
+    an_item(job, 5, outcome="failed", reason="refused", detail="a value of five@uni.example is too long")
+    return job
+
+
+# --- the list -------------------------------------------------------------------------------------
+
+
+def test_the_list_is_newest_first_with_what_each_job_does(iva: Client) -> None:
+    a_job(Job.Kind.BACKUP, "done", result={"users": 2000})
+    a_restore()
+    page = text(iva.get("/jobs/"))
+    assert page.index("Restoring users to") < page.index(f"Backed up 2,000 users of {NAME}")
+
+
+def test_the_list_is_filtered_in_the_address(iva: Client) -> None:
+    a_job(Job.Kind.BACKUP, "failed")
+    a_restore()
+    assert "Backup of" not in text(iva.get("/jobs/", {"kind": "restore"}))
+    assert "Restoring" not in text(iva.get("/jobs/", {"state": "trouble"}))
+    assert "No job fits this filter." in text(iva.get("/jobs/", {"kind": "compare"}))
+
+
+def test_an_empty_list_says_what_would_fill_it(iva: Client) -> None:
+    assert "Nothing was asked for yet." in text(iva.get("/jobs/"))
+
+
+def test_a_long_list_costs_no_more_questions(
+    iva: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for _ in range(60):
+        a_job(Job.Kind.BACKUP, "done")
+    with django_assert_max_num_queries(5):
+        page = iva.get("/jobs/")
+    assert "Older jobs" in text(page)
+
+
+# --- one job --------------------------------------------------------------------------------------
+
+
+def test_a_job_says_who_why_how_far_and_that_the_page_may_be_closed(iva: Client) -> None:
+    page = text(iva.get(f"/jobs/{a_restore().pk}/"))
+    assert f"Restoring users to {NAME}" in page
+    assert "asked by iva" in page
+    assert "“INC-204”" in page
+    assert "4 created 1 skipped 1 failed 4 left" in page
+    assert "1 min 1" in page  # 72 s elapsed, and the time of the test
+    assert "You can close this page. The job runs on the server." in page
+
+
+def test_the_title_has_the_number_that_the_plan_promised(iva: Client) -> None:
+    plan = a_plan(create=3)
+    plan.restore = a_restore()
+    plan.save()
+    assert f"Restoring 3 users to {NAME}" in text(iva.get(f"/jobs/{plan.restore.pk}/"))
+
+
+def test_the_time_left_is_told_from_the_pace_of_this_run_only(iva: Client) -> None:
+    job = a_restore()
+    now = timezone.now()
+    for seconds, kind, created in ((600, "count", 0), (20, "state", 0), (19, "count", 0), (10, "count", 2)):
+        counted = {"total": 10, "created": created, "skipped": 0 if seconds > 10 else 1}
+        data = counted if kind == "count" else {"state": "running", "text": "Running"}
+        Event.objects.create(job=job, at=now - timedelta(seconds=seconds), kind=kind, data=data)
+    page = text(iva.get(f"/jobs/{job.pk}/part"))
+    assert "0.3 users a second" in page  # 5 of them in 19 seconds: who is skipped took no time
+    assert "left" in page.split("a second")[1]
+
+
+def test_outcomes_are_told_by_cause_and_lead_to_their_users(iva: Client) -> None:
+    job = a_restore()
+    page = iva.get(f"/jobs/{job.pk}/")
+    assert "comes back at the next sign-in through Google 1 user" in text(page)
+    assert "AWS refused: a value of f••••@uni.example is too long 1 user" in text(page)
+    assert f"/jobs/{job.pk}/?outcome=failed&amp;reason=refused#users" in page.content.decode()
+    users = text(iva.get(f"/jobs/{job.pk}/", {"outcome": "failed", "reason": "refused"})).split("Users of")[1]
+    assert users.count("p••••@uni.example") == 1
+
+
+def test_the_log_replays_everything_newest_first_and_without_e_mails(iva: Client) -> None:
+    job = a_restore()
+    Event.objects.create(
+        job=job, at=timezone.now(), kind="phase", data={"phase": "Users, passwords", "total": 10}
+    )
+    a_line(job, "ana@uni.example · confirmed", "created")
+    page = iva.get(f"/jobs/{job.pk}/").content.decode()
+    log = page.split('id="log"')[1]
+    assert log.index("a••••@uni.example · confirmed") < log.index("Users, passwords")
+    assert "ana@" not in page
+
+
+def test_what_was_not_told_line_by_line_is_counted(iva: Client) -> None:
+    job = a_restore()
+    data = {"lines": [{"kind": "note", "text": "one"}], "more": 37}
+    Event.objects.create(job=job, at=timezone.now(), kind="line", data=data)
+    assert "and 37 lines more in the same moment" in text(iva.get(f"/jobs/{job.pk}/"))
+
+
+def test_a_log_line_is_text_and_never_markup(iva: Client) -> None:
+    job = a_restore()
+    a_line(job, "<script>alert(1)</script>")
+    assert "<script>alert" not in iva.get(f"/jobs/{job.pk}/").content.decode()
+
+
+def test_a_very_long_log_is_read_page_by_page(iva: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tags, "LOG_EVENTS", 2)
+    job = a_job(Job.Kind.BACKUP)
+    lines = [a_line(job, f"line-{number}") for number in range(5)]
+    first = iva.get(f"/jobs/{job.pk}/").content.decode()
+    assert "line-4" in first
+    assert "line-2" not in first
+    earlier = iva.get(f"/jobs/{job.pk}/", {"before": lines[3].pk}).content.decode()
+    assert "line-2" in earlier
+    assert 'id="follow"' not in earlier
+
+
+def test_the_page_follows_from_the_last_line_that_it_shows(iva: Client) -> None:
+    job = a_restore()
+    last = a_line(job, "the last")
+    assert f'data-after="{last.pk}"' in iva.get(f"/jobs/{job.pk}/").content.decode()
+
+
+def test_a_job_that_is_over_is_not_followed_and_offers_what_comes_next(iva: Client) -> None:
+    plan = a_plan()
+    plan.restore = a_restore("done_with_failures")
+    plan.save()
+    page = iva.get(f"/jobs/{plan.restore.pk}/")
+    assert 'id="follow"' not in page.content.decode()
+    assert "Download identity map" in text(page)
+    assert "Compare again" in text(page)
+    assert "Cancel" not in text(page)
+
+
+def test_a_backup_that_is_done_leads_to_it(iva: Client) -> None:
+    backup = a_backup()
+    job = a_job(Job.Kind.BACKUP, "done", result={"key": backup.key, "users": 2000})
+    page = iva.get(f"/jobs/{job.pk}/")
+    assert f'href="/backups/{backup.key}/"' in page.content.decode()
+
+
+def test_the_live_part_is_the_same_as_on_the_page(iva: Client) -> None:
+    job = a_restore()
+    part = text(iva.get(f"/jobs/{job.pk}/part"))
+    assert "4 created 1 skipped 1 failed 4 left" in part
+    assert "Pause this restore" in part
+    assert "Sign out" not in part
+
+
+# --- asking ---------------------------------------------------------------------------------------
+
+
+def test_a_running_restore_is_asked_to_pause_and_says_so(iva: Client) -> None:
+    job = a_restore()
+    page = iva.post(f"/jobs/{job.pk}/pause/", follow=True)
+    job.refresh_from_db()
+    assert job.wants == "pause"
+    assert "Asked to pause: users already begun are finished first." in text(page)
+    assert AuditEntry.objects.get(act="job.pause-asked").job == job.pk
+
+
+def test_a_paused_job_can_be_resumed_or_cancelled(iva: Client) -> None:
+    job = a_restore("paused")
+    page = text(iva.get(f"/jobs/{job.pk}/"))
+    assert "Resume this restore" in page
+    assert "Pause this restore" not in page
+    iva.post(f"/jobs/{job.pk}/resume/")
+    job.refresh_from_db()
+    assert job.state == "queued"
+
+
+def test_a_cancel_says_before_what_is_kept(iva: Client) -> None:
+    job = a_restore()
+    page = text(iva.get(f"/jobs/{job.pk}/"))
+    assert "Users created so far will stay in the pool" in page
+    assert "Nothing is taken back." in page
+    iva.post(f"/jobs/{job.pk}/cancel/")
+    job.refresh_from_db()
+    assert job.wants == "cancel"
+
+
+def test_a_job_that_is_over_cannot_be_cancelled_and_the_page_says_why(iva: Client) -> None:
+    job = a_restore("done")
+    assert "There is nothing left to cancel." in text(iva.post(f"/jobs/{job.pk}/cancel/", follow=True))
+
+
+@pytest.mark.parametrize("verb", ["pause", "cancel", "resume"])
+def test_nothing_is_asked_by_a_get_nor_by_a_viewer(viewer: Client, verb: str) -> None:
+    job = a_restore()
+    assert viewer.get(f"/jobs/{job.pk}/{verb}/").status_code == 405
+    assert viewer.post(f"/jobs/{job.pk}/{verb}/").status_code == 403
+    job.refresh_from_db()
+    assert job.wants == ""
+
+
+# --- the identity map -----------------------------------------------------------------------------
+
+
+def test_the_identity_map_is_a_csv_file_and_its_download_an_entry(iva: Client) -> None:
+    job = a_restore("done")
+    response = iva.get(f"/jobs/{job.pk}/identity-map.csv")
+    lines = b"".join(response).decode().splitlines()
+    assert lines[0] == "old_sub,new_sub,old_username,new_username,email"
+    assert lines[1] == "old-0,new-0,name-0,u0,person0@uni.example"
+    assert len(lines) == 5
+    assert response.headers["Content-Disposition"].startswith("attachment;")
+    assert AuditEntry.objects.get(act="identity-map.downloaded").job == job.pk
+
+
+def test_a_job_without_an_identity_map_says_so(iva: Client) -> None:
+    page = iva.get(f"/jobs/{a_job(Job.Kind.BACKUP).pk}/identity-map.csv", follow=True)
+    assert "is no restore, so it has no identity map" in text(page)
+
+
+def test_a_viewer_gets_no_identity_map(viewer: Client) -> None:
+    assert viewer.get(f"/jobs/{a_restore('done').pk}/identity-map.csv").status_code == 403
+    assert not AuditEntry.objects.exists()
+
+
+def test_a_viewer_may_look(viewer: Client) -> None:
+    assert viewer.get(f"/jobs/{a_restore().pk}/").status_code == 200
+
+
+def test_no_such_job(iva: Client) -> None:
+    assert iva.get("/jobs/999/").status_code == 404
+    assert iva.get("/jobs/999/part").status_code == 404
