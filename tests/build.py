@@ -1,7 +1,7 @@
 """Values for tests: say only what matters, the rest is a plain user of the team's pool.
 
-    a_user("ada@uni.example", enabled=False)
-    a_backup(store, FakePool with people in it)  ->  a whole backup of ours in that store
+a_user("ada@uni.example", enabled=False)
+a_backup(store, FakePool with people in it)  ->  a whole backup of ours in that store
 """
 
 from __future__ import annotations

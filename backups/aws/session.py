@@ -36,7 +36,7 @@ for _name in ("boto3", "botocore", "urllib3", "s3transfer"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 # Sign-in and every page that asks again wait for these: nobody looks at a blank page for half a minute.
-QUICK = CONFIG.merge(Config(connect_timeout=3, read_timeout=8))  # type: ignore[no-untyped-call]
+QUICK = CONFIG.merge(Config(connect_timeout=3, read_timeout=8))
 
 _lock = threading.Lock()  # a boto3 Session makes clients one at a time; the clients are thread-safe
 _session: boto3.Session | None = None

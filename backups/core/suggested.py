@@ -36,11 +36,16 @@ def suggest(oldest_first: Iterable[Candidate]) -> Suggestion:
             passed[candidate.key] = candidate.why_not or "it cannot be read"
         elif candidate.before_restore:
             passed[candidate.key] = "made just before a restore"
-        elif chosen is not None and candidate.users * 100 < KEPT * (chosen.users or 0):
+        elif chosen is not None and fell(chosen.users or 0, candidate.users):
             passed[candidate.key] = fall(chosen.users or 0, candidate.users)
         else:
             chosen, passed = candidate, {}
     return Suggestion(chosen.key if chosen else None, passed)
+
+
+def fell(before: int, after: int) -> bool:
+    """Whether more than 5 % of the users are lost."""
+    return after * 100 < KEPT * before
 
 
 def fall(before: int, after: int) -> str:

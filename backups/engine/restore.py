@@ -73,6 +73,7 @@ def restore(
                 task, outcome = futures[future], future.result()
                 report.outcome(outcome)
                 _tell(report, task.line, outcome)
+                report.count()
                 failures.note(outcome)
                 if not outcome.outcome:
                     to_invite.append((task.line, outcome))
@@ -296,7 +297,8 @@ def _made(state: Outcome, entry: Entry) -> Outcome:
 def _tell(report: Report, line: Line, outcome: Outcome) -> None:
     extra = []
     if outcome.outcome == "created":
-        extra += [f"{len(line.groups)} groups"] * bool(line.groups)
+        count = len(line.groups)
+        extra += [f"{count} group{'s' * (count > 1)}"] * bool(count)
         extra += ["disabled, as in the backup"] * (not line.user.enabled)
         extra += ["invited"] * bool(outcome.messages) + ["confirmed"]
     report.say(

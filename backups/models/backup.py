@@ -79,7 +79,9 @@ class Catalogue(models.Model):
     whole_at = models.DateTimeField(null=True)  # the last one over every object
     strangers = models.IntegerField(default=0)  # objects that are no part of any backup, at whole_at
     problem = models.TextField(blank=True)  # why the last look was not answered
-    regions = models.JSONField(default=dict)  # Region -> {"at": of its last answered list, "why": it has none since}
+    regions = models.JSONField(
+        default=dict
+    )  # Region -> {"at": of its last answered list, "why": it has none since}
 
     def __str__(self) -> str:
         return f"looked at {self.looked_at}"

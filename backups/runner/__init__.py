@@ -131,7 +131,7 @@ def finish(job: Job, lease: Lease, ended: Ended) -> None:
                 result=ended.state,
                 pool=_pool_text(job),
                 job=job.pk,
-                counts={name: n for name, n in (ended.result or {}).items() if isinstance(n, int)},
+                **_told(ended),
             )
 
 
@@ -201,6 +201,13 @@ def _flushed(report: JobReport, ended: Ended) -> Ended | None:
     except Stop:
         return None
     return ended
+
+
+def _told(ended: Ended) -> dict[str, Any]:
+    """What of a result goes into the audit entry: its numbers, and the key of a backup that was made."""
+    return {
+        name: value for name, value in (ended.result or {}).items() if isinstance(value, int) or name == "key"
+    }
 
 
 def _may_still(job: Job) -> None:

@@ -130,11 +130,15 @@ def live(job: Job) -> dict[str, Any]:
     restoring = job.kind == Job.Kind.RESTORE
     seen = fold(job.counters, _samples(job) if restoring and job.state == State.RUNNING else ())
     parts = [(name, int(job.counters.get(name, 0))) for name in OUTCOMES] if restoring else []
+    todo = planned(job) if restoring else None
+    # Who is skipped by the plan took no work: the bar is about the others, the numbers about all.
+    idle = max(0, seen.total - todo) if todo else 0
+    drawn = [(name, max(0, count - idle) if name == "skipped" else count) for name, count in parts]
     began, ended = job.started_at, job.finished_at or timezone.now()
     running = job.state == State.RUNNING
     return {
         "job": job,
-        "segments": segments([*parts, ("left", seen.left)]) if restoring and seen.total else [],
+        "segments": segments([*drawn, ("left", seen.left)]) if restoring and seen.total else [],
         "parts": parts,
         "left": seen.left,
         "facts": _facts(job),

@@ -30,7 +30,7 @@ from backups.core import naming
 from backups.core.files import Unreadable
 from backups.core.lifecycle import ACTIVE
 from backups.core.snapshot import User, environment_of
-from backups.core.suggested import KEPT
+from backups.core.suggested import fell
 from backups.engine.ports import PortError
 from backups.forms import PAGE, READABLE, need
 from backups.models import Backup, Catalogue, Job, Operator, Pool
@@ -199,7 +199,7 @@ def _row(backup: Backup, shared: str) -> Row:
     before: int | None = getattr(backup, "users_before", None)
     if before is None or backup.users is None:
         return Row(backup, name, None, False)
-    return Row(backup, name, backup.users - before, backup.users < KEPT * before)
+    return Row(backup, name, backup.users - before, fell(before, backup.users))
 
 
 def _block(name: str, looks: Looks) -> Block:
@@ -257,7 +257,7 @@ def _presence(looks: Looks, last: Pool | None, suggested: Backup | None) -> tupl
     if last.estimated_users is None:
         return "there", f"In {last.region} at {clock(last.looked_at)}.", "good"
     about = f"About {number(last.estimated_users)} users in {last.region} at {clock(last.looked_at)}"
-    if suggested and suggested.users and last.estimated_users < KEPT * suggested.users:
+    if suggested and suggested.users and fell(suggested.users, last.estimated_users):
         tone = "bad" if last.estimated_users < EMPTIED * suggested.users else "warn"
         return "there", f"{about}; the suggested backup holds {number(suggested.users)}.", tone
     return "there", f"{about}.", "good"

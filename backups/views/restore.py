@@ -116,7 +116,7 @@ def _of_plan(request: HttpRequest, job: Job, made: Plan) -> dict[str, Any]:
         "to_type": actions.confirmation(made),
         "can_start": bool(create and not made.refusals and made.restore is None),
         "by_reason": list(_by_reason(job)),
-        **_lines(request, job),
+        **_lines(request, job, "create" if create else "all"),
     }
 
 
@@ -143,9 +143,10 @@ def _by_reason(job: Job) -> list[tuple[str, str, str, int]]:
     return sorted(said, key=lambda row: ACTIONS.index(row[0]))
 
 
-def _lines(request: HttpRequest, job: Job) -> dict[str, Any]:
-    action, reason = forms.given(request.GET, "action"), forms.given(request.GET, "reason")
-    text = forms.given(request.GET, "q")
+def _lines(request: HttpRequest, job: Job, first: str) -> dict[str, Any]:
+    """``first``: the tab that is open before anybody chose one: who is created matters most."""
+    reason, text = forms.given(request.GET, "reason"), forms.given(request.GET, "q")
+    action = forms.given(request.GET, "action") or ("all" if reason or text else first)
     rows = Item.objects.filter(job=job)
     if action in ACTIONS:
         rows = rows.filter(action=action)
@@ -158,5 +159,5 @@ def _lines(request: HttpRequest, job: Job) -> dict[str, Any]:
         "action": action,
         "reason": reason,
         "text": text,
-        "filtered": bool(action or reason or text),
+        "filtered": bool(reason or text),
     }

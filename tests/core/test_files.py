@@ -94,11 +94,8 @@ def test_chunks_are_nobodys_business(data: st.DataObject) -> None:
     assert outcome(chunks) == outcome([whole])
 
 
-values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
-    max_leaves=6,
-)
+plain = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(max_size=8)
+values = plain | st.lists(plain, max_size=3) | st.dictionaries(st.text(max_size=4), plain, max_size=2)
 people = st.lists(
     st.builds(
         lambda name, more: {**more, "Username": name, "Attributes": [{"Name": "name", "Value": name}]},
@@ -109,7 +106,7 @@ people = st.lists(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(people=people, size=st.integers(1, 40))
 def test_whatever_was_written_is_read_back(people: list[Entry], size: int) -> None:
     assert [user.entry for user in read_users(cut_into(a_file(people), size))] == people
@@ -164,7 +161,7 @@ def test_bytes_that_were_changed_are_refused_or_are_still_json(data: st.DataObje
         (FILE[: len(FILE) // 2], "cut or damaged"),
         (FILE.replace(b"\n]\n", b"\n,\n]\n"), "ends behind a comma"),
         (FILE.replace(b"\n]\n", b",]\n"), "ends behind a comma"),
-        (ONE_LINE.replace(b"}]}]", b"}]},]"), "cut or damaged"),
+        (ONE_LINE.removesuffix(b"]") + b",]", "cut or damaged"),
         (b"[,]", "cut or damaged"),
         (FILE.replace(b"\n,\n", b"\n,\n,\n", 1), "a comma too many"),
         (FILE.replace(b"\n,\n", b",\n,\n", 1), "a comma too many"),
@@ -262,7 +259,9 @@ def test_the_seal_is_over_everything_that_a_manifest_says() -> None:
     manifest = a_manifest()
     signed = files.signed_bytes(manifest)
     assert files.signed_bytes(files.read_manifest([files.write_manifest(manifest)])[0]) == signed
-    others = [replace(manifest, **{name: "x"}) for name in asdict(manifest) if name != "parts" and name != "unread"]
+    others = [
+        replace(manifest, **{name: "x"}) for name in asdict(manifest) if name != "parts" and name != "unread"
+    ]
     others += [replace(manifest, parts=manifest.parts[:1]), replace(manifest, unread={})]
     assert signed not in {files.signed_bytes(other) for other in others}
     assert files.hmac_of(b"k", signed) != files.hmac_of(b"l", signed)

@@ -31,7 +31,6 @@ from tests import servers
 from tests.servers import ROOT, DidNotStart, Server
 
 HOME = ROOT / "var" / "demo"
-NAMES = ("default", "day-one", "emptied")
 ABOUT = {
     "default": "production lacks 150 of its 2,000 users; staging fell from 300 to 120",
     "day-one": "cbr's files only, and the production pool is gone",
@@ -44,13 +43,13 @@ ROLES = {
 }
 
 
-class Stopped(Exception):
-    """Somebody asked us to stop."""
+class Stopped(BaseException):
+    """Somebody asked us to stop. No Exception: a client in the middle of a call must not repeat it."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.demo", description="The product on this machine.")
-    parser.add_argument("--world", choices=NAMES, default="default")
+    parser.add_argument("--world", choices=list(ABOUT), default="default")
     parser.add_argument("--reset", action="store_true", help="throw away what the last runs left, and start")
     arguments = parser.parse_args()
     demo = Demo(arguments.world)
@@ -68,7 +67,8 @@ def main() -> int:
         demo.start(reset=arguments.reset)
         demo.watch()
     except Stopped:
-        pass
+        if not demo.running:
+            say("Stopped.")
     except DidNotStart as error:
         print(f"\n{error}", file=sys.stderr)
         return 1

@@ -34,7 +34,6 @@ from tests import servers
 from tests.demo.people import WEEKS, Cast, Person, production, staging
 from tests.fakes import FakeClock, FakeReport, FakeStore
 
-WORLDS = ("default", "day-one", "emptied")
 BUCKET = "biomage-backups-production-{account}"
 FIRST_OF_OURS = 7  # the older backups are cbr's, from this one on they are in our format
 POLICIES = Path(__file__).with_name("policies.json")

@@ -16,7 +16,7 @@ from django.test import Client
 
 from backups import wiring
 from backups.aws import session as aws_session
-from backups.core.principal import Standing
+from backups.core.principal import Home, Standing
 from backups.engine.ports import Cause, PortError
 from backups.models import Operator
 from tests import servers
@@ -95,6 +95,10 @@ class RememberingIam:
 
     gone: set[str] = field(default_factory=set)
     silent: bool = False
+    region, host = "eu-west-1", "sts.eu-west-1.amazonaws.com"
+
+    def home(self) -> Home:
+        return Home("aws", "123456789012")
 
     def standing(self, name: str) -> Standing | None:
         if self.silent:

@@ -14,11 +14,12 @@ from asgiref.sync import async_to_sync, sync_to_async
 from django.db import connections
 from django.test import AsyncClient, Client
 from django.utils import timezone
+from pytest_django import Settings
 from redis.asyncio import Redis
 
 from backups.models import Event, Job, Operator
 from backups.views import stream
-from tests import servers
+from tests.servers import Server
 from tests.web.pages import a_job, a_line, enter
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -304,24 +305,23 @@ def test_watching_does_not_keep_a_session_awake(iva: Client) -> None:
 
 
 def test_a_bell_wakes_the_reader_long_before_the_next_look(
-    iva: Client, monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Any
+    iva: Client, monkeypatch: pytest.MonkeyPatch, settings: Settings, broker: Server
 ) -> None:
     monkeypatch.setattr(stream, "POLL", 600.0)
+    settings.REDIS_URL = broker.url
     job = a_job("restore")
-    with servers.running(servers.valkey(tmp_path)) as (server,):
-        settings.REDIS_URL = server.url
 
-        async def test() -> None:
-            reader = await listen(iva, job)
-            async with Redis.from_url(server.url) as redis:
-                waiting = asyncio.create_task(reader.next())
-                while not (await redis.pubsub_numsub(f"job:{job.pk}"))[0][1]:
-                    await asyncio.sleep(0.01)
-                await say(job, "line-0")
-                await redis.publish(f"job:{job.pk}", "")
-                assert lines([await asyncio.wait_for(waiting, PATIENCE)]) == ["line-0"]
+    async def test() -> None:
+        reader = await listen(iva, job)
+        async with Redis.from_url(broker.url) as redis:
+            waiting = asyncio.create_task(reader.next())
+            while not (await redis.pubsub_numsub(f"job:{job.pk}"))[0][1]:
+                await asyncio.sleep(0.01)
+            await say(job, "line-0")
+            await redis.publish(f"job:{job.pk}", "")
+            assert lines([await asyncio.wait_for(waiting, PATIENCE)]) == ["line-0"]
 
-        run(test)
+    run(test)
 
 
 # --- who and what ---------------------------------------------------------------------------------

@@ -1,0 +1,85 @@
+"""Keys in the bucket, there and back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backups.core import naming
+
+TAKEN = datetime(2026, 11, 22, 1, 2, 3, tzinfo=UTC)
+
+
+def test_a_key_is_its_time_and_its_pool() -> None:
+    assert naming.key_of(TAKEN, "users-production") == "2026-11-22.01-02-03/users-production"
+    assert naming.key_of(TAKEN.astimezone(timezone(timedelta(hours=5))), "p") == "2026-11-22.01-02-03/p"
+    assert naming.parse("2026-11-22.01-02-03/p") == naming.Key("2026-11-22.01-02-03/p", TAKEN, "p", False)
+
+
+def test_an_upload_names_no_pool() -> None:
+    key = naming.key_of(TAKEN, "data.json", upload=True)
+    assert key == "_cognito-admin/uploads/2026-11-22.01-02-03/data.json"
+    found = naming.parse(key + "/data.json")
+    assert found is not None and found.upload and found.name == "data.json" and found.key == key
+
+
+@pytest.mark.parametrize("part", sorted(naming.KNOWN))
+def test_a_part_belongs_to_its_backup(part: str) -> None:
+    key = naming.parse("2026-11-22.01-02-03/p")
+    assert naming.split(f"2026-11-22.01-02-03/p/{part}") == (key, part)
+    assert naming.parse(f"2026-11-22.01-02-03/p/{part}") == key
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "p",
+        "data.json",
+        "2026-11-22/p",
+        "2026-13-22.01-02-03/p",
+        "2026-11-22.25-02-03/p",
+        "2026-11-22.01-02-03",
+        "2026-11-22.01-02-03/p/q",
+        "2026-11-22.01-02-03/p/q/data.json",
+        "x2026-11-22.01-02-03/p",
+        "_cognito-admin/jobs/2026-11-22.01-02-03/p",
+        "٢٠٢٦-11-22.01-02-03/p",
+    ],
+)
+def test_anything_else_is_no_backup(key: str) -> None:
+    assert naming.parse(key) is None
+
+
+@pytest.mark.parametrize(
+    "key", ["2026-11-22.01-02-03/p/notes.txt", "2026-11-22.01-02-03/p", "README.md", "x/data.json"]
+)
+def test_an_object_that_is_no_part_belongs_to_no_backup(key: str) -> None:
+    assert naming.split(key) is None
+
+
+@given(moments=st.lists(st.datetimes(datetime(1990, 1, 1), datetime(2200, 1, 1)), min_size=2, max_size=5))
+def test_keys_sort_by_time(moments: list[datetime]) -> None:
+    times = [moment.replace(microsecond=0, tzinfo=UTC) for moment in moments]
+    keys = [naming.key_of(moment, "p") for moment in times]
+    assert sorted(keys) == [naming.key_of(moment, "p") for moment in sorted(times)]
+    assert [found.taken_at for key in keys if (found := naming.parse(key))] == times
+
+
+@pytest.mark.parametrize(
+    ("given_", "kept"),
+    [
+        ("data.json", "data.json"),
+        (r"C:\Users\iva\my users (1).json", "my-users-1-.json"),
+        ("../../etc/passwd", "passwd"),
+        ("Füße.json", "F-e.json"),
+        ("...", "upload"),
+        ("", "upload"),
+        ("a" * 300, "a" * 100),
+    ],
+)
+def test_a_file_name_cannot_reach_elsewhere(given_: str, kept: str) -> None:
+    assert naming.upload_name(given_) == kept

@@ -1,0 +1,212 @@
+"""What a backup is, by a look and by reading every byte."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import orjson
+import pytest
+
+from backups.core.files import read_manifest, signed_bytes, write_manifest
+from backups.engine.check import Found, check, look
+from backups.engine.ports import Cause, PortError
+from backups.engine.reading import parts_of
+from tests.build import KEY, a_backup, a_file, an_entry, sample, seal, seal_holds
+from tests.fakes import FakePool, FakeReport, FakeStore
+
+
+@pytest.fixture
+def store() -> FakeStore:
+    pool, store = FakePool(), FakeStore()
+    pool.add("ada@x.io", groups=["admins"])
+    pool.add("bob@x.io")
+    a_backup(store, pool)
+    return store
+
+
+def seen(store: FakeStore, *, late_check: bool = True) -> Found:
+    return look(store, KEY, parts_of(store, KEY), FakeReport(), seal_holds, late_check=late_check)
+
+
+def checked(store: FakeStore, report: FakeReport | None = None) -> Found:
+    return check(store, KEY, report or FakeReport(), store.clock, tool="tests", seal_holds=seal_holds)
+
+
+def overwrite(store: FakeStore, part: str, data: bytes) -> None:
+    """The same key, no second version: whoever did this owns the bucket."""
+    store.objects[f"{KEY}/{part}"].clear()
+    store.plant(f"{KEY}/{part}", data)
+
+
+def reseal(store: FakeStore, **changes: object) -> None:
+    manifest, _ = read_manifest([store.read(f"{KEY}/manifest.json")])
+    manifest = replace(manifest, **changes)  # type: ignore[arg-type]
+    overwrite(store, "manifest.json", write_manifest(manifest, seal(signed_bytes(manifest))))
+
+
+# --- a look ----------------------------------------------------------------------------------
+
+
+def test_a_backup_of_ours_is_complete_and_not_yet_checked(store: FakeStore) -> None:
+    found = seen(store)
+    assert (found.state, found.checked, found.origin, found.reason) == ("complete", False, "ours", "")
+    assert (found.users, found.groups, found.memberships) == (2, 1, 1)
+    assert store.calls["open"] == 1, "a look reads the manifest and nothing else"
+
+
+def test_cbrs_file_is_users_only_and_of_unknown_origin() -> None:
+    store = FakeStore()
+    store.plant(f"{KEY}/data.json", sample("cbr-users.json"))
+    for found in (seen(store), checked(store)):
+        assert (found.state, found.users, found.checked, found.origin) == ("users-only", 8, False, "unknown")
+        assert "no groups" in found.reason and found.groups is None
+    assert store.keys == [f"{KEY}/data.json"]
+
+
+@pytest.mark.parametrize(
+    ("data", "why"), [(b"", "empty"), (b"{}", "no JSON array"), (sample("cbr-users.json")[:900], "cut")]
+)
+def test_a_users_file_that_is_damaged_is_unreadable_with_its_reason(data: bytes, why: str) -> None:
+    store = FakeStore()
+    store.plant(f"{KEY}/data.json", data)
+    assert seen(store).state == checked(store).state == "unreadable"
+    assert why in seen(store).reason
+
+
+@pytest.mark.parametrize("part", ["pool.json", "groups.json", "checked.json"])
+def test_without_a_manifest_it_is_incomplete(store: FakeStore, part: str) -> None:
+    alone = FakeStore()
+    alone.plant(f"{KEY}/{part}", b"{}")
+    assert seen(alone).state == checked(alone).state == "incomplete"
+    alone.plant(f"{KEY}/data.json", sample("cbr-users.json"))
+    assert seen(alone).state == "incomplete" and "cut short" in seen(alone).reason
+
+
+def test_nothing_at_all_is_incomplete_with_a_reason() -> None:
+    assert checked(FakeStore()).reason == "its data.json and its manifest were never written"
+
+
+@pytest.mark.parametrize("part", ["pool.json", "groups.json", "data.json"])
+def test_a_look_finds_a_part_that_is_missing_or_of_another_size(store: FakeStore, part: str) -> None:
+    whole = store.read(f"{KEY}/{part}")
+    store.plant(f"{KEY}/{part}", whole + b" ")
+    assert seen(store).state == "unreadable" and f"{part} has" in seen(store).reason
+    store.delete(f"{KEY}/{part}")
+    assert seen(store) == checked(store)
+    assert seen(store).reason == f"{part} is missing: it was changed after it was made"
+
+
+def test_a_manifest_that_is_damaged_makes_it_unreadable(store: FakeStore) -> None:
+    overwrite(store, "manifest.json", store.read(f"{KEY}/manifest.json")[:-20])
+    assert seen(store).state == "unreadable" and seen(store).reason.startswith("manifest.json: ")
+
+
+def test_a_manifest_that_names_nothing_vouches_for_nothing(store: FakeStore) -> None:
+    reseal(store, parts=())
+    found = seen(store)
+    assert found.state == "unreadable"
+    assert found.reason == "its manifest does not name pool.json, groups.json, data.json"
+
+
+@pytest.mark.parametrize("operation", ["list", "open", "versions"])
+def test_a_bucket_that_does_not_answer_is_no_finding(store: FakeStore, operation: str) -> None:
+    store.fail(operation, Cause.UNREACHABLE)
+    with pytest.raises(PortError):
+        seen(store)
+
+
+# --- origin ----------------------------------------------------------------------------------
+
+
+def test_another_key_or_none_is_unknown(store: FakeStore) -> None:
+    manifest, _ = read_manifest([store.read(f"{KEY}/manifest.json")])
+    for hmac in ("", "0" * 64):
+        overwrite(store, "manifest.json", write_manifest(manifest, hmac))
+        assert (seen(store).state, seen(store).origin) == ("complete", "unknown")
+
+
+def test_a_second_version_is_a_change(store: FakeStore) -> None:
+    store.plant(f"{KEY}/data.json", store.read(f"{KEY}/data.json"))
+    assert seen(store).origin == checked(store).origin == "changed"
+
+
+def test_an_object_much_younger_than_its_manifest_is_a_change_unless_that_is_switched_off(
+    store: FakeStore,
+) -> None:
+    data = store.read(f"{KEY}/data.json")
+    store.objects[f"{KEY}/data.json"].clear()
+    store.plant(f"{KEY}/data.json", data, modified=store.clock.now() + timedelta(hours=2))
+    assert seen(store).origin == "changed"
+    assert seen(store, late_check=False).origin == "ours"
+
+
+# --- reading everything back -----------------------------------------------------------------
+
+
+def test_what_agrees_is_checked_and_stays_so_in_the_bucket(store: FakeStore) -> None:
+    found = checked(store)
+    assert (found.state, found.checked, found.origin, found.users) == ("complete", True, "ours", 2)
+    document = orjson.loads(store.read(f"{KEY}/checked.json"))
+    assert (document["users"], document["groups"], document["memberships"]) == (2, 1, 1)
+    assert seen(store).checked
+    assert checked(store).checked and store.calls["put"] == 5, "it is written once"
+
+
+@pytest.mark.parametrize("part", ["pool.json", "groups.json", "data.json"])
+def test_bytes_that_changed_behind_the_manifest_are_found(store: FakeStore, part: str) -> None:
+    data = store.read(f"{KEY}/{part}")
+    overwrite(store, part, data.replace(b'"', b"'", 1).replace(b"'", b'"', 1).replace(b"a", b"b", 1))
+    assert store.read(f"{KEY}/{part}") != data
+    assert seen(store).state == "complete", "the sizes agree: only reading finds it"
+    found = checked(store)
+    assert found.state == "unreadable" and not found.checked and part in found.reason
+    assert f"{KEY}/checked.json" not in store.keys
+
+
+@pytest.mark.parametrize("part", ["pool.json", "groups.json", "data.json"])
+def test_bytes_that_are_no_json_any_more_are_found(store: FakeStore, part: str) -> None:
+    overwrite(store, part, b"x" * len(store.read(f"{KEY}/{part}")))
+    assert checked(store).state == "unreadable"
+
+
+def test_one_change_that_was_sealed_with_our_key_is_still_counted(store: FakeStore) -> None:
+    manifest, _ = read_manifest([store.read(f"{KEY}/manifest.json")])
+    reseal(store, parts=tuple(replace(part, count=part.count + 1) for part in manifest.parts))
+    assert checked(store).state == "unreadable"
+
+
+def test_checked_is_bound_to_the_manifest(store: FakeStore) -> None:
+    checked(store)
+    reseal(store, made_by="somebody")
+    assert seen(store).state == "complete" and not seen(store).checked
+
+
+@pytest.mark.parametrize("data", [b"", b"no json", b"[]", b"{}", b'{"manifest_sha256": 7}'])
+def test_a_checked_json_of_another_kind_is_worth_nothing(store: FakeStore, data: bytes) -> None:
+    store.plant(f"{KEY}/checked.json", data)
+    assert not seen(store).checked
+    assert checked(store).checked, "reading everything back is"
+
+
+def test_somebody_else_checking_at_the_same_time_is_the_same_fact(store: FakeStore) -> None:
+    store.fail("put", Cause.EXISTS)
+    assert checked(store).checked
+    store.fail("put", Cause.DENIED)
+    with pytest.raises(PortError):
+        checked(store)
+
+
+def test_a_member_whom_the_list_lacks_is_said_and_no_fault() -> None:
+    pool, store, report = FakePool(), FakeStore(), FakeReport()
+    late = pool.add("late@x.io", groups=["beta"])
+    pool.unlisted.add(late["Username"])
+    a_backup(store, pool)
+    assert checked(store, report).checked
+    assert "1 group members are not among the users" in report.text
+
+
+def test_a_foreign_file_is_never_checked() -> None:
+    store = FakeStore()
+    store.plant(f"{KEY}/data.json", a_file([an_entry()]))
+    assert not checked(store).checked and store.keys == [f"{KEY}/data.json"]

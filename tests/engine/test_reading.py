@@ -1,0 +1,259 @@
+"""One side read whole, or not at all."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+import pytest
+
+from backups.core.files import Unreadable, write_manifest
+from backups.core.snapshot import Entry
+from backups.engine import reading as module
+from backups.engine.ports import Cause, PortError, Stop
+from backups.engine.reading import read_backup, read_file, read_pool
+from tests.build import KEY, a_backup, a_file, an_entry, sample
+from tests.fakes import FakePool, FakeReport, FakeStore
+
+
+@pytest.fixture
+def pool() -> FakePool:
+    pool = FakePool()
+    pool.add("ada@x.io", groups=["admins", "beta"])
+    pool.add("bob@x.io", groups=["beta"])
+    return pool
+
+
+@pytest.fixture
+def store(pool: FakePool) -> FakeStore:
+    store = FakeStore()
+    a_backup(store, pool)
+    return store
+
+
+@pytest.fixture
+def spooled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the temporary files, which hold personal data."""
+    names: list[str] = []
+    spool = module._spool
+
+    def noted() -> object:
+        file = spool()
+        names.append(file.name)
+        return file
+
+    monkeypatch.setattr(module, "_spool", noted)
+    return names
+
+
+def change(store: FakeStore, part: str, data: bytes) -> None:
+    store.plant(f"{KEY}/{part}", data)
+
+
+def test_a_backup_of_ours_is_read_with_groups_and_manifest(store: FakeStore, pool: FakePool) -> None:
+    report = FakeReport()
+    with read_backup(store, KEY, report, "backup") as reading:
+        assert {user.email for user in reading.users()} == {"ada@x.io", "bob@x.io"}
+        assert (reading.label, reading.count, report.counters) == (KEY, 2, {"backup": 2})
+        assert reading.manifest is not None and reading.manifest.users == 2
+        memberships = reading.memberships
+        assert memberships is not None
+        assert sorted(memberships.values(), key=len) == [{"beta"}, {"admins", "beta"}]
+        assert len(reading.sha256) == 64
+
+
+def test_a_side_may_be_walked_twice_at_once(store: FakeStore) -> None:
+    with read_backup(store, KEY, FakeReport(), "backup") as reading:
+        both = list(zip(reading.users(), reading.users(), strict=True))
+    assert len(both) == 2 and all(a == b for a, b in both)
+
+
+def test_its_temporary_file_goes_with_it(store: FakeStore, spooled: list[str]) -> None:
+    with read_backup(store, KEY, FakeReport(), "backup"):
+        assert os.path.exists(spooled[0])
+    assert not os.path.exists(spooled[0])
+
+
+def test_a_list_of_users_alone_knows_no_groups(spooled: list[str]) -> None:
+    store = FakeStore()
+    store.plant(f"{KEY}/data.json", sample("cbr-users.json"))
+    with read_backup(store, KEY, FakeReport(), "backup") as reading:
+        assert (reading.count, reading.groups, reading.memberships, reading.manifest) == (8, None, None, None)
+
+
+def test_an_upload_is_users_alone() -> None:
+    store = FakeStore()
+    key = "_cognito-admin/uploads/2026-11-22.01-00-00/users.json"
+    store.plant(f"{key}/data.json", gzip.compress(sample("cbr-users.json")))
+    store.plant(f"{key}/uploaded.json", b"{}")
+    with read_backup(store, key, FakeReport(), "backup") as reading:
+        assert reading.count == 8
+
+
+def test_what_lies_beside_a_backup_is_not_looked_at(store: FakeStore) -> None:
+    store.plant(f"{KEY}/notes.txt", b"?")
+    store.plant(f"{KEY}/old/manifest.json", b"?")
+    store.plant(f"{KEY}-2/data.json", b"?")
+    with read_backup(store, KEY, FakeReport(), "backup") as reading:
+        assert reading.count == 2
+    assert set(module.parts_of(store, KEY)) == {"data.json", "groups.json", "pool.json", "manifest.json"}
+
+
+def test_the_hash_is_over_users_and_groups(pool: FakePool) -> None:
+    def sha(**changes: object) -> str:
+        store = FakeStore()
+        a_backup(store, pool)
+        with read_backup(store, KEY, FakeReport(), "backup") as reading:
+            return reading.sha256
+
+    first = sha()
+    assert sha() == first
+    pool.memberships["beta"].clear()
+    second = sha()
+    pool.remove("bob@x.io")
+    assert len({first, second, sha()}) == 3
+
+
+@pytest.mark.parametrize("part", ["data.json", "groups.json", "pool.json"])
+def test_a_part_that_its_manifest_names_must_be_there(store: FakeStore, part: str) -> None:
+    store.delete(f"{KEY}/{part}")
+    with pytest.raises(Unreadable, match=f"{part} is missing, and its manifest names it"):
+        read_backup(store, KEY, FakeReport(), "backup")
+
+
+@pytest.mark.parametrize("left", ["pool.json", "groups.json", "checked.json"])
+def test_without_a_manifest_other_parts_say_that_it_is_not_whole(store: FakeStore, left: str) -> None:
+    store = FakeStore()
+    store.plant(f"{KEY}/data.json", sample("cbr-users.json"))
+    store.plant(f"{KEY}/{left}", b"{}")
+    with pytest.raises(Unreadable, match="its manifest was never written"):
+        read_backup(store, KEY, FakeReport(), "backup")
+
+
+def test_nothing_there_and_no_users_there_are_two_things() -> None:
+    store = FakeStore()
+    with pytest.raises(Unreadable, match="no such backup"):
+        read_backup(store, KEY, FakeReport(), "backup")
+    store.plant(f"{KEY}/uploaded.json", b"{}")
+    with pytest.raises(Unreadable, match=r"it has no data\.json"):
+        read_backup(store, KEY, FakeReport(), "backup")
+
+
+def test_a_user_more_or_less_than_the_manifest_says_is_found(store: FakeStore, spooled: list[str]) -> None:
+    change(store, "data.json", a_file([an_entry("eve@x.io"), an_entry("bob@x.io")]))
+    with pytest.raises(Unreadable, match=r"data\.json does not agree with the manifest"):
+        read_backup(store, KEY, FakeReport(), "backup")
+    assert spooled and not any(map(os.path.exists, spooled))
+
+
+def test_a_membership_more_than_the_manifest_says_is_found(store: FakeStore) -> None:
+    groups = orjson.loads(store.read(f"{KEY}/groups.json"))
+    groups["groups"][0]["Members"].append("eve")
+    change(store, "groups.json", orjson.dumps(groups))
+    with pytest.raises(Unreadable, match=r"groups\.json does not agree"):
+        read_backup(store, KEY, FakeReport(), "backup")
+
+
+def test_a_manifest_must_name_what_is_read(store: FakeStore) -> None:
+    from dataclasses import replace
+
+    from backups.core.files import read_manifest
+
+    manifest, _ = read_manifest([store.read(f"{KEY}/manifest.json")])
+    parts = tuple(part for part in manifest.parts if part.name != "data.json")
+    change(store, "manifest.json", write_manifest(replace(manifest, parts=parts)))
+    with pytest.raises(Unreadable, match=r"does not name data\.json"):
+        read_backup(store, KEY, FakeReport(), "backup")
+
+
+@pytest.mark.parametrize("operation", ["list", "open"])
+def test_a_bucket_that_does_not_answer_says_nothing_about_the_backup(
+    store: FakeStore, operation: str
+) -> None:
+    store.fail(operation, Cause.UNREACHABLE)
+    with pytest.raises(PortError) as error:
+        read_backup(store, KEY, FakeReport(), "backup")
+    assert error.value.cause is Cause.UNREACHABLE
+
+
+def test_a_long_reading_can_be_stopped(spooled: list[str]) -> None:
+    store = FakeStore()
+    store.plant(f"{KEY}/data.json", a_file(an_entry(f"{n}@x.io") for n in range(2500)))
+    report = FakeReport()
+    with read_backup(store, KEY, report, "backup") as reading:
+        assert reading.count == 2500 and report.asked == 2
+    with pytest.raises(Stop):
+        read_backup(store, KEY, FakeReport(stop_after=1), "backup")
+    assert not any(map(os.path.exists, spooled))
+
+
+# --- a plain file ----------------------------------------------------------------------------
+
+
+def test_a_file_on_this_host_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "users.json"
+    path.write_bytes(sample("cbr-users.json"))
+    with read_file(str(path), FakeReport(), "backup") as reading:
+        assert (reading.count, reading.groups, reading.label) == (8, None, str(path))
+        assert len(reading.sha256) == 64
+
+
+def test_a_file_that_is_not_there_is_unreadable(tmp_path: Path) -> None:
+    with pytest.raises(Unreadable, match="No such file"):
+        read_file(str(tmp_path / "none.json"), FakeReport(), "backup")
+    with pytest.raises(Unreadable, match="directory"):
+        read_file(str(tmp_path), FakeReport(), "backup")
+
+
+def test_a_cut_file_leaves_nothing_behind(tmp_path: Path, spooled: list[str]) -> None:
+    path = tmp_path / "users.json"
+    path.write_bytes(sample("cbr-users.json")[:-3])
+    with pytest.raises(Unreadable, match="cut"):
+        read_file(str(path), FakeReport(), "backup")
+    assert spooled and not any(map(os.path.exists, spooled))
+
+
+# --- the live pool ---------------------------------------------------------------------------
+
+
+def test_the_live_pool_is_read_with_its_groups(pool: FakePool) -> None:
+    with read_pool(pool, FakeReport(), "live") as reading:
+        assert (reading.count, reading.label) == (2, f"live:{pool.pool_id}")
+        assert reading.facts == pool.facts()
+        assert reading.groups is not None and [group.name for group in reading.groups] == ["admins", "beta"]
+    with read_pool(pool, FakeReport(), "live", groups=False) as reading:
+        assert reading.memberships is None
+
+
+def test_a_user_whom_the_list_repeats_is_one_user(pool: FakePool) -> None:
+    class Repeating(FakePool):
+        def users(self) -> Iterator[Entry]:
+            yield from pool.users()
+            yield from pool.users()
+
+    with read_pool(Repeating(), FakeReport(), "live") as reading:
+        assert reading.count == len(list(reading.users())) == 2
+
+
+def test_a_large_pool_is_counted_while_it_is_read_and_can_be_stopped() -> None:
+    pool = FakePool()
+    for number in range(130):
+        pool.add(f"{number}@x.io")
+    report = FakeReport()
+    with read_pool(pool, report, "live") as reading:
+        assert (reading.count, report.counters, report.asked) == (130, {"live": 130}, 2)
+    with pytest.raises(Stop):
+        read_pool(pool, FakeReport(stop_after=1), "live")
+
+
+@pytest.mark.parametrize("operation", ["facts", "users", "groups", "members"])
+def test_a_pool_that_does_not_answer_is_not_read_by_halves(
+    pool: FakePool, operation: str, spooled: list[str]
+) -> None:
+    pool.fail(operation, Cause.DENIED)
+    with pytest.raises(PortError):
+        read_pool(pool, FakeReport(), "live")
+    assert not any(map(os.path.exists, spooled))
