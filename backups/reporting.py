@@ -172,7 +172,7 @@ class Heartbeat:
                 try:
                     if not self._lease.renew():
                         return  # the next write of the report finds out and stops
-                except Exception as error:  # noqa: BLE001 - a database that is away may come back
+                except Exception as error:
                     log.warning("heartbeat failed", job=self._lease.job_id, error=type(error).__name__)
         finally:
             connection.close()

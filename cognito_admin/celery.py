@@ -1,7 +1,6 @@
 """The Celery application. A message carries a job's id and nothing else."""
 
 import os
-
 from typing import Any
 
 from celery import Celery

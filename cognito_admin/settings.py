@@ -95,9 +95,10 @@ TEMPLATES: list[dict[str, Any]] = [
 ]
 
 # Database: SQLite unless DATABASE_URL says otherwise
-DATABASES: dict[str, dict[str, Any]] = {
-    "default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'var' / 'cognito-admin.sqlite3'}")
-}
+_local = BASE_DIR / "var" / "cognito-admin.sqlite3"
+if "DATABASE_URL" not in env.ENVIRON:
+    _local.parent.mkdir(exist_ok=True)
+DATABASES: dict[str, dict[str, Any]] = {"default": env.db("DATABASE_URL", default=f"sqlite:///{_local}")}
 _database = DATABASES["default"]
 if _database["ENGINE"].endswith("sqlite3"):
     _database["OPTIONS"] = {

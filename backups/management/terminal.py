@@ -19,8 +19,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from django.core import checks
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connection
+from django.db import DatabaseError, connection
 from tqdm import tqdm
 
 from backups import actions, catalogue, runner
@@ -51,12 +52,18 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.as_json: bool = options.pop("json")
+        for message in checks.run_checks():
+            if message.is_serious(checks.WARNING):
+                self.stderr.write(f"{message.id}: {message.msg}")
         try:
             found, status = self.act(**options)
         except actions.Refused as refused:
             self.stop(str(refused), 2 if refused.status in (400, 404) else 1)
         except PortError as error:
             self.stop(str(error), 1)
+        except DatabaseError as error:
+            said = str(error).strip().splitlines()[0]
+            self.stop(f"The database cannot be used: {said}. Is it up, and migrated (manage.py migrate)?", 1)
         if self.as_json:
             self.stdout.write(json.dumps(found, ensure_ascii=False, default=str))
         sys.exit(status) if status else None

@@ -6,7 +6,7 @@ from django.db import models
 
 
 class Plan(models.Model):
-    """The frame of a plan; its lines are the items of its job. A restore takes a plan's id, no loose flags."""
+    """A plan's frame; its lines are the items of its job. A restore takes a plan's id, no loose flags."""
 
     job = models.OneToOneField("Job", on_delete=models.CASCADE, related_name="plan")
     digest = models.CharField(max_length=64)  # over backup, pool, choices: core.plan.digest

@@ -227,7 +227,9 @@ def _kept(job: Job) -> str:
     if job.kind != Job.Kind.RESTORE:
         return "Nothing was written to a user pool."
     done = job.items.filter(outcome="created").count()
-    return f"{done:,} users were created and stay; the others were not touched, or are in the list with their cause."
+    if not done:
+        return "Nobody was created; whoever was begun is in the list."
+    return f"{done:,} users were created and stay; whoever was begun or failed is in the list with the cause."
 
 
 def _still_true(job: Job, error: PortError) -> str:

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from backups import catalogue, wiring
-from backups.core import naming, plan, preflight
+from backups.core import plan, preflight
 from backups.core.lifecycle import State
 from backups.core.matching import Index, Rules
 from backups.core.plan import Counts, Line
@@ -92,29 +92,23 @@ def missing_groups(job: Job, backup: Reading, live: Reading, used: Set[str]) -> 
 
 def plan_lines(job: Job, source_name: str, backup: Reading, live: Reading) -> Iterator[Line]:
     assert live.facts is not None
-    taken_at = ""
-    if not source_name.startswith(FILE):
-        key = parse(source_name)
-        # A file from elsewhere does not say when it was made; its users' own dates are the best guess.
-        taken_at = _newest(backup) if key.upload else _whole_second(key)
-    else:
-        taken_at = _newest(backup)
     return plan.lines(
         backup.users,
         Index(Rules.of(live.facts), live.users()),
         live.facts,
-        taken_at=taken_at,
+        taken_at=_taken_at(source_name, backup),
         memberships=backup.memberships,
         restored=_restored(job),
     )
 
 
-def _whole_second(key: naming.Key) -> str:
-    return iso(key.taken_at)
+def _taken_at(source_name: str, backup: Reading) -> str:
+    """When the backup was made, as comparable text; "" where nobody knows.
 
-
-def _newest(backup: Reading) -> str:
-    """The last time that anybody in the file was made or changed, as comparable text; "" for an empty file."""
+    A file from elsewhere does not say: the last time that anybody in it was made or changed will do.
+    """
+    if not source_name.startswith(FILE) and not (key := parse(source_name)).upload:
+        return iso(key.taken_at)
     return max((max(user.created, user.modified) for user in backup.users()), default="")
 
 

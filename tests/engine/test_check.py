@@ -153,11 +153,20 @@ def test_what_agrees_is_checked_and_stays_so_in_the_bucket(store: FakeStore) -> 
     assert checked(store).checked and store.calls["put"] == 5, "it is written once"
 
 
-@pytest.mark.parametrize("part", ["pool.json", "groups.json", "data.json"])
-def test_bytes_that_changed_behind_the_manifest_are_found(store: FakeStore, part: str) -> None:
+@pytest.mark.parametrize(
+    ("part", "old", "new"),
+    [
+        ("pool.json", b"eu-west-1", b"eu-east-1"),
+        ("groups.json", b"admins", b"Admins"),
+        ("data.json", b"ada@x.io", b"eve@x.io"),
+    ],
+)
+def test_bytes_that_changed_behind_the_manifest_are_found(
+    store: FakeStore, part: str, old: bytes, new: bytes
+) -> None:
     data = store.read(f"{KEY}/{part}")
-    overwrite(store, part, data.replace(b'"', b"'", 1).replace(b"'", b'"', 1).replace(b"a", b"b", 1))
-    assert store.read(f"{KEY}/{part}") != data
+    assert old in data
+    overwrite(store, part, data.replace(old, new))
     assert seen(store).state == "complete", "the sizes agree: only reading finds it"
     found = checked(store)
     assert found.state == "unreadable" and not found.checked and part in found.reason
