@@ -12,6 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from hypothesis import HealthCheck, settings
+
 from backups.core import files
 from backups.core.snapshot import Entry, Manifest, Part, PoolFacts, User
 from backups.engine.backup import Made, backup
@@ -21,6 +23,16 @@ SAMPLES = Path(__file__).parent / "samples"
 POOL = "biomage-user-pool-case-insensitive-production"
 KEY = f"2026-11-22.01-00-00/{POOL}"
 SEAL_KEY = b"a key for tests"
+
+
+def laws(examples: int) -> settings:
+    """Hypothesis without a stop-watch and without a folder of its own: a busy machine is no failure."""
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
 
 
 def a_sub(seed: str) -> str:

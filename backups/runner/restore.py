@@ -151,6 +151,8 @@ def _begun(item: Item) -> Outcome:
     return Outcome(
         item.key,
         step=item.step,
+        reason=item.reason,
+        detail=item.detail,
         new_sub=item.new_sub,
         new_username=item.new_username,
         messages=item.messages,

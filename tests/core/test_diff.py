@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backups.core.diff import Change, Counts, Memberships, Side, diff
 from backups.core.matching import Rules
 from backups.core.snapshot import User
-from tests.build import a_user
+from tests.build import a_user, laws
 
 EMAIL_POOL = Rules(email_is_username=True, case_sensitive=False)
 NAME_POOL = Rules(email_is_username=False, case_sensitive=True)
@@ -47,7 +47,7 @@ def told(changes: Sequence[Change]) -> set[tuple[object, ...]]:
     return {(c.kind, c.user.key, c.matched_by, frozenset(c.fields)) for c in changes}
 
 
-@settings(max_examples=100, deadline=None)
+@laws(50)
 @given(a=sides, rules=rules)
 def test_nothing_differs_from_itself(a: list[User], rules: Rules) -> None:
     changes, counts = walk(a, [*a, *a], rules)
@@ -55,7 +55,7 @@ def test_nothing_differs_from_itself(a: list[User], rules: Rules) -> None:
     assert (counts.same, counts.from_users, counts.to_users) == (len(a), len(a), len(a))
 
 
-@settings(max_examples=200, deadline=None)
+@laws(70)
 @given(a=sides, b=sides, rules=rules)
 def test_the_other_way_round_is_the_mirror(a: list[User], b: list[User], rules: Rules) -> None:
     there, forth = walk(a, b, rules)
@@ -75,7 +75,7 @@ def test_the_other_way_round_is_the_mirror(a: list[User], b: list[User], rules: 
     )
 
 
-@settings(max_examples=200, deadline=None)
+@laws(70)
 @given(a=sides, b=sides, rules=rules, seed=st.integers(0, 99))
 def test_order_never_matters(a: list[User], b: list[User], rules: Rules, seed: int) -> None:
     shuffled_a, shuffled_b = a[:], b[:]
@@ -84,7 +84,7 @@ def test_order_never_matters(a: list[User], b: list[User], rules: Rules, seed: i
     assert told(walk(a, b, rules)[0]) == told(walk(shuffled_a, shuffled_b, rules)[0])
 
 
-@settings(max_examples=100, deadline=None)
+@laws(50)
 @given(a=sides, b=sides, rules=rules)
 def test_everybody_is_counted_once(a: list[User], b: list[User], rules: Rules) -> None:
     changes, counts = walk(a, b, rules)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backups.core import naming
+from tests.build import laws
 
 TAKEN = datetime(2026, 11, 22, 1, 2, 3, tzinfo=UTC)
 
@@ -61,6 +62,7 @@ def test_an_object_that_is_no_part_belongs_to_no_backup(key: str) -> None:
     assert naming.split(key) is None
 
 
+@laws(50)
 @given(moments=st.lists(st.datetimes(datetime(1990, 1, 1), datetime(2200, 1, 1)), min_size=2, max_size=5))
 def test_keys_sort_by_time(moments: list[datetime]) -> None:
     times = [moment.replace(microsecond=0, tzinfo=UTC) for moment in moments]

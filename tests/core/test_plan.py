@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backups.core import plan
 from backups.core.matching import Index, Rules
 from backups.core.plan import REASONS, Action, Counts, Line, Messages
 from backups.core.snapshot import PoolFacts, User
-from tests.build import a_user, facts, sample, users_of
+from tests.build import a_user, facts, laws, sample, users_of
 
 TAKEN = "2026-11-22T01:00:00.000Z"
 BEFORE, AFTER = "2026-11-20T00:00:00.000Z", "2026-11-23T00:00:00.000Z"
@@ -266,7 +266,7 @@ some = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@laws(120)
 @given(
     backup=st.lists(some, max_size=6),
     live=st.lists(some.filter(lambda user: user.sub != ""), max_size=4, unique_by=lambda user: user.sub),

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backups.core.suggested import Candidate, Suggestion, fall, suggest
+from tests.build import laws
 
 
 def test_the_newest_whole_one_is_suggested() -> None:
@@ -53,6 +54,7 @@ def test_an_empty_pool_that_grows_is_no_fall() -> None:
     assert suggest([Candidate("a", True, 0), Candidate("b", True, 0)]).key == "b"
 
 
+@laws(50)
 @given(before=st.integers(1, 10**6), after=st.integers(0, 10**6))
 def test_the_border_is_exact(before: int, after: int) -> None:
     kept = suggest([Candidate("a", True, before), Candidate("b", True, after)]).key == "b"

@@ -38,7 +38,7 @@ ABOUT = {
 }
 ROLES = {
     "iva": "in the group engineering: may restore",
-    "pol": "in the group engineering: may approve",
+    "pol": "in the group engineering: may restore",
     "guest": "in no group: is told why not, and whom to ask",
 }
 

@@ -253,6 +253,12 @@ class _Pool:
             answer = self.aws.sign_up(
                 ClientId=self.client, Username=person.email, Password=PASSWORD, UserAttributes=attributes
             )
+            # Cognito shows such a user's email_verified as false; this emulator leaves it out.
+            self.aws.admin_update_user_attributes(
+                UserPoolId=self.id,
+                Username=answer["UserSub"],
+                UserAttributes=[{"Name": "email_verified", "Value": "false"}],
+            )
             return str(answer["UserSub"])
         answer = self.aws.admin_create_user(
             UserPoolId=self.id, Username=person.email, UserAttributes=attributes, MessageAction="SUPPRESS"

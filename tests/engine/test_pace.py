@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backups.engine.pace import CATEGORY, GIVE_UP_AFTER, NOT_REPEATABLE, PATIENCE, QUOTAS, Bucket, Pace
 from backups.engine.ports import Cause, PortError
+from tests.build import laws
 from tests.fakes import FakeClock, FakePool
 
 READS = "get_user"
@@ -28,7 +29,7 @@ def busiest_second(moments: list[float]) -> int:
     return max(sum(start <= at < start + 1 - 1e-6 for at in moments) for start in moments)
 
 
-@settings(max_examples=40, deadline=None)
+@laws(40)
 @given(
     limit=st.sampled_from([0.25, 1, 4, 12, 20, 24, 40]) | st.floats(1, 60),
     pauses=st.lists(st.floats(0, 3), max_size=6),
@@ -68,7 +69,8 @@ def test_a_throttled_call_is_asked_again_and_the_pace_slows_once_a_second() -> N
     pool.fail("get_user", Cause.THROTTLED, times=3)
     assert pace.call(READS, lambda: pool.get_user("ada@x.io"))["Enabled"]
     bucket = pace[CATEGORY[READS]]
-    assert (bucket.throttled, pace.throttled, bucket.rate) == (3, 3, pytest.approx(LIMIT * 0.85))
+    assert (bucket.throttled, pace.throttled) == (3, 3)
+    assert bucket.rate == pytest.approx(LIMIT * 0.85)
 
 
 def test_it_comes_back_by_one_call_a_second_and_no_further_than_the_share() -> None:

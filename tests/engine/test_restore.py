@@ -9,10 +9,11 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import product
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backups.core import plan
@@ -23,7 +24,7 @@ from backups.engine import restore as module
 from backups.engine.pace import Pace
 from backups.engine.ports import Cause, Outcome, PortError, Stop
 from backups.engine.restore import Task, restore
-from tests.build import a_user, sample, users_of
+from tests.build import a_user, laws, sample, users_of
 from tests.fakes import FakePool, FakeReport
 
 T = TypeVar("T")
@@ -415,6 +416,15 @@ def test_a_create_that_is_lost_again_and_again_is_looked_for_once_more() -> None
     assert not never.pool.entries
 
 
+def test_a_lost_create_that_cannot_be_looked_for_is_no_success_and_gets_no_password() -> None:
+    job = Job(a_pool(), users=PEOPLE[:1])
+    job.pool.fail("create_user", Cause.LOST, after=True)
+    job.pool.fail("get_user", Cause.DENIED, times=9)
+    must_hold(job.run())
+    assert (job.outcome(PEOPLE[0]).outcome, job.outcome(PEOPLE[0]).reason) == ("failed", "denied")
+    assert not job.pool.passwords and job.pool.calls["create_user"] == 1
+
+
 def test_a_lost_create_that_comes_through_late_is_still_ours() -> None:
     class Late(FakePool):
         lost: tuple[str, Mapping[str, str]] | None = None
@@ -480,7 +490,7 @@ def test_a_refused_invitation_is_not_forgotten_by_a_crash() -> None:
     job = Job(a_pool(ses=True), users=PEOPLE[:1], messages=INVITE)
     job.pool.fail("create_user", Cause.DELIVERY)
     with pytest.raises(Killed):
-        job.run(Report(death=Death(4)))  # create, look, create, then a membership
+        job.run(Report(death=Death(6)))  # two groups, create, look, create, then a membership
     must_hold(job.run())
     assert (job.outcome(PEOPLE[0]).outcome, job.outcome(PEOPLE[0]).reason) == ("failed", "maybe-invited")
     assert not job.pool.messages
@@ -523,7 +533,7 @@ class Meddling(FakePool):
         return entry
 
     def groups_of(self, username: str) -> frozenset[str]:
-        return super().groups_of(username) - self.does.get("groups", set())
+        return super().groups_of(username) - frozenset(self.does.get("groups", ()))
 
 
 @pytest.mark.parametrize(
@@ -564,21 +574,22 @@ OPERATIONS = (
     "resend_invitation",
 )
 NOTHING_WAS_DONE = {Cause.THROTTLED, Cause.UNREACHABLE}  # by these words
+CALLED_BY = {"resend_invitation": [(INVITE, False)], "set_password": [(SILENT, False)]}
 WAYS = ((SILENT, False), (LATER, False), (INVITE, False), (INVITE, True))
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("cause", list(Cause))
 def test_no_failure_breaks_what_must_hold(operation: str, cause: Cause) -> None:
-    for messages, ses in WAYS:
-        for after in (False, True) if cause not in NOTHING_WAS_DONE else (False,):
-            for nth, times in ((1, 1), (2, 1), (1, 10**6)):
-                for paced in (False, True):
-                    job = Job(a_pool(ses=ses), messages=messages)
-                    if paced:
-                        job.pool.through = Pace(job.pool.clock, 0.8).call
-                    job.pool.fail(operation, cause, nth=nth, times=times, after=after)
-                    must_hold(job.run())
+    afters = (False,) if cause in NOTHING_WAS_DONE else (False, True)
+    faults = [(1, 1), (2, 1), (1, 10**6)]  # the first call, the second, all
+    for (messages, ses), after, (nth, times) in product(CALLED_BY.get(operation, WAYS), afters, faults):
+        for paced in (False, True):
+            job = Job(a_pool(ses=ses), messages=messages)
+            if paced:
+                job.pool.through = Pace(job.pool.clock, 0.8).call
+            job.pool.fail(operation, cause, nth=nth, times=times, after=after)
+            must_hold(job.run())
 
 
 def test_what_is_safe_to_repeat_is_healed_by_the_pace() -> None:
@@ -651,7 +662,7 @@ def test_killed_at_any_call_it_is_finished_by_the_next_worker(
             ends_as_planned(resume_after(job, [(Death(at_call, after), lose)]))
 
 
-@settings(max_examples=60, deadline=None)
+@laws(60)
 @given(
     way=st.sampled_from(WAYS),
     deaths=st.lists(

@@ -1,0 +1,112 @@
+"""``python -m tests.screens``: pictures of every page, of the demo's default world, in docs/screens/.
+
+Light and dark at 1280 wide, some at 320. The world is made anew for it, because the pictures show a
+restore; nothing of the demo's own state is touched.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+
+import tests.settings  # noqa: F401 - it sets what the product's processes need
+from playwright.sync_api import Page, expect
+
+from tests import servers
+from tests.browser.desk import LONG, Desk, chromium
+from tests.product import serve
+
+FOLDER = servers.ROOT / "docs" / "screens"
+WIDE, NARROW = 1280, 320
+TALLEST = {WIDE: 1300, NARROW: 1600}  # what follows below is more of the same rows
+
+
+def main() -> int:
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for old in FOLDER.glob("*.png"):
+        old.unlink()
+    with tempfile.TemporaryDirectory(prefix="ca-") as folder, ExitStack() as stack:
+        print("Making the world, which takes a minute or so ...", flush=True)
+        product = serve("default", Path(folder), stack)
+        browser = stack.enter_context(chromium())
+        walk(Desk(browser, product), Desk(browser, product))
+    print(f"{len(list(FOLDER.glob('*.png')))} pictures are in {FOLDER.relative_to(servers.ROOT)}/.")
+    return 0
+
+
+def walk(iva: Desk, guest: Desk) -> None:
+    guest.sign_in("guest", at="/")
+    expect(guest.page.get_by_text("Iva or Pol").last).to_be_visible()
+    expect(guest.button("Sign in")).to_be_enabled()
+    shoot(guest.page, "refused")
+
+    iva.page.goto("/")
+    shoot(iva.page, "sign-in", narrow=True)
+    iva.sign_in("iva")
+    expect(iva.heading("Backups")).to_be_visible()
+    shoot(iva.page, "backups", narrow=True)
+    iva.block("production").get_by_role("link").first.click()
+    expect(iva.heading(re.compile("^Backup of"))).to_be_visible()
+    shoot(iva.page, "backup", narrow=True)
+
+    iva.page.go_back()
+    iva.block("staging").get_by_role("button", name="Back up now").click()
+    iva.state("Done")
+    shoot(iva.page, "job-backup")
+
+    iva.link("Backups").first.click()
+    iva.block("production").get_by_role("link", name="Compare with live pool").click()
+    shoot(iva.page, "compare")
+    iva.button("Compare A with B").click()
+    expect(iva.count("only in A")).to_be_visible(timeout=LONG)
+    shoot(iva.page, "comparison", narrow=True)
+
+    iva.link("Plan a restore of 150 users").click()
+    shoot(iva.page, "restore")
+    iva.button("Plan this restore").click()
+    expect(iva.heading("The plan")).to_be_visible(timeout=LONG)
+    shoot(iva.page, "plan", narrow=True)
+    iva.restore_silently("the clean-up script deleted people")
+    expect(iva.count("created")).to_have_text(re.compile(r"^\d\d+$"), timeout=LONG)
+    shoot(iva.page, "job-running")
+    iva.state("Done")
+    iva.page.reload()
+    shoot(iva.page, "job-done", narrow=True)
+    iva.link("Jobs").first.click()
+    shoot(iva.page, "jobs")
+    iva.link("Audit").first.click()
+    shoot(iva.page, "audit", narrow=True)
+
+
+def shoot(page: Page, name: str, *, narrow: bool = False) -> None:
+    """The page as it stands, from its top: in both schemes, and where asked on a narrow screen."""
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        take(page, f"{name}-{scheme}", WIDE)
+    page.emulate_media(color_scheme="light")
+    if narrow:
+        page.set_viewport_size({"width": NARROW, "height": 800})
+        take(page, f"{name}-narrow", NARROW)
+        page.set_viewport_size({"width": WIDE, "height": 800})
+
+
+def take(page: Page, name: str, width: int) -> None:
+    height = min(TALLEST[width], int(page.evaluate("document.documentElement.scrollHeight")))
+    page.screenshot(
+        path=FOLDER / f"{name}.png",
+        full_page=True,
+        animations="disabled",
+        clip={"x": 0, "y": 0, "width": width, "height": height},
+    )
+    print(f"  {name}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
