@@ -173,6 +173,10 @@ def _origin(
 ) -> str:
     if not sealed:
         return "unknown"
+    named = naming.parse(key)
+    started = datetime.fromisoformat(manifest.started)
+    if named is None or named.name != manifest.pool_name or abs(named.taken_at - started) > LATE:
+        return "changed"  # a sealed backup that was copied here under another pool's name, or as a newer one
     finished = datetime.fromisoformat(manifest.finished)
     for part in manifest.parts:
         stored = parts[part.name]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from django.utils import timezone
-
 from backups import catalogue, seal, wiring
 from backups.core.lifecycle import State
 from backups.engine.backup import backup
@@ -23,7 +21,7 @@ def make_backup(job: Job, report: JobReport) -> Ended:
     store = catalogue.store_for(job.pool_name)
     pool = wiring.pool(job.region, job.pool_id)
     clock = wiring.clock()
-    taken_at = timezone.now()
+    taken_at = clock.now()
     for _ in range(TRIES):
         reserved = catalogue.reserve(job, taken_at)
         try:

@@ -12,7 +12,7 @@ from backups.core.files import read_manifest, signed_bytes, write_manifest
 from backups.engine.check import Found, check, look
 from backups.engine.ports import Cause, PortError
 from backups.engine.reading import parts_of
-from tests.build import KEY, a_backup, a_file, an_entry, sample, seal, seal_holds
+from tests.build import KEY, POOL, a_backup, a_file, an_entry, sample, seal, seal_holds
 from tests.fakes import FakePool, FakeReport, FakeStore
 
 
@@ -219,3 +219,11 @@ def test_a_foreign_file_is_never_checked() -> None:
     store = FakeStore()
     store.plant(f"{KEY}/data.json", a_file([an_entry()]))
     assert not checked(store).checked and store.keys == [f"{KEY}/data.json"]
+
+
+@pytest.mark.parametrize("moved", [f"2027-01-01.00-00-00/{POOL}", "2026-11-22.01-00-00/another-pool"])
+def test_a_sealed_backup_copied_under_another_key_is_not_what_it_says(store: FakeStore, moved: str) -> None:
+    for part in parts_of(store, KEY):
+        store.plant(f"{moved}/{part}", store.read(f"{KEY}/{part}"))
+    found = look(store, moved, parts_of(store, moved), FakeReport(), seal_holds)
+    assert (found.state, found.origin, found.users) == ("complete", "changed", 2)
