@@ -318,7 +318,7 @@ def fingerprint() -> str:
     return digest(
         here / "people.py",
         here / "worlds.py",
-        here / "policies.json",
+        ROOT / "docs" / "policies.json",
         ROOT / "requirements" / "ministack.txt",
     )
 

@@ -36,7 +36,7 @@ from tests.fakes import FakeClock, FakeReport, FakeStore
 
 BUCKET = "biomage-backups-production-{account}"
 FIRST_OF_OURS = 7  # the older backups are cbr's, from this one on they are in our format
-POLICIES = Path(__file__).with_name("policies.json")
+POLICIES = Path(__file__).parents[2] / "docs" / "policies.json"
 KEPT = servers.ROOT / "var" / "filled"
 Say = Callable[[str], None]
 Keys = dict[str, str]  # AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY
