@@ -15,4 +15,4 @@ RUN PRODUCTION=true SECRET_KEY=build SEAL_KEY=build ALLOWED_HOSTS=localhost DATA
 USER 10001
 EXPOSE 8000
 CMD ["uvicorn", "cognito_admin.asgi:application", "--host", "0.0.0.0", "--port", "8000", \
-     "--timeout-graceful-shutdown", "3", "--no-server-header", "--no-access-log"]
+     "--timeout-graceful-shutdown", "3", "--no-server-header", "--no-access-log", "--no-proxy-headers"]

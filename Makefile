@@ -9,7 +9,7 @@ NOT_SLOW := and not slow
 WORLD ?= default
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset check test test-all packages lock clean
+.PHONY: help demo demo-reset check test test-all screens packages lock clean
 help:
 	@sed -n 's/^# //p' $(firstword $(MAKEFILE_LIST)) | head -n 2
 
@@ -88,6 +88,10 @@ test: $(TESTS)
 test-all: NOT_SLOW :=
 test-all: check test
 	$(RUN) -m tests.servers postgres -- $(PY) -m pytest -m browser
+
+# Pictures of every page, of the demo's default world, into docs/screens.
+screens: $(TESTS)
+	@$(RUN) -m tests.screens
 
 # --- housekeeping --------------------------------------------------------------------------------
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

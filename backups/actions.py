@@ -27,6 +27,8 @@ from backups.engine.ports import Cause, PortError
 from backups.models import Backup, Job, Operator, Plan, Pool
 from backups.models.audit import Act, record
 from backups.reporting import announce
+from backups.runner import restore as restoring
+from backups.runner.plan import mails_today
 from backups.runner.sources import FILE, LIVE
 
 CHUNK = 1 << 20
@@ -57,12 +59,13 @@ class Actor:
     name: str
     address: str = ""
     terminal: bool = False
+    key_id: str = ""  # the access key of the session that asks
 
 
 def actor_of(request: HttpRequest) -> Actor:
     user = request.user
     assert isinstance(user, Operator)
-    return Actor(user.unique_id, user.name, auth.address_of(request))
+    return Actor(user.unique_id, user.name, auth.address_of(request), key_id=user.key_id)
 
 
 # --- jobs ------------------------------------------------------------------------------------
@@ -75,9 +78,10 @@ def start_backup(actor: Actor, pool: Pool) -> Job:
 
 def start_compare(actor: Actor, from_: str, to: str) -> Job:
     """``from_`` and ``to``: a backup's key, ``live:<pool id>``; from a terminal also ``file:<path>``."""
+    sides = [_side(actor, name) for name in (from_, to)]
+    from_, to = (_canonical(name, side) for name, side in zip((from_, to), sides, strict=True))
     if from_ == to:
         raise Refused("Both sides are the same. Choose two different ones.", 400)
-    sides = [_side(actor, name) for name in (from_, to)]
     pool = next((side for side in reversed(sides) if isinstance(side, Pool)), None)
     job = Job(kind=Job.Kind.COMPARE, queue=Job.Queue.READ, params={"from": from_, "to": to})
     if pool is None:
@@ -89,9 +93,7 @@ def start_compare(actor: Actor, from_: str, to: str) -> Job:
 
 def plan_restore(actor: Actor, source: str, pool: Pool, *, users: list[str] | None = None) -> Job:
     """A plan on the live pool: a job of its own that writes to no pool. ``users`` limits it to these."""
-    backup = _side(actor, source)
-    if isinstance(backup, Backup) and not backup.readable:
-        raise Refused(f"This backup cannot be restored: {backup.reason}. Nothing was written.")
+    source = _canonical(source, _side(actor, source))
     if users is not None and not users:
         raise Refused("The list of users is empty, so nobody would be restored. Nothing was written.", 400)
     params: dict[str, object] = {"source": source}
@@ -149,21 +151,40 @@ def cancel(actor: Actor, job: Job) -> Job:
 
 
 def resume(actor: Actor, job: Job) -> Job:
-    """A paused job goes on from its ledger."""
-    with transaction.atomic():
-        changed = Job.objects.filter(pk=job.pk, state__in=(State.PAUSED, State.WAITING)).update(
-            state=State.QUEUED, wants="", sentence="", queued_at=None
-        )
-        if not changed:
-            raise Refused(f"{_now(job)} Only a paused job can be resumed.")
-        announce(job.pk, State.QUEUED, f"Resumed by {actor.name}")
-        _record(actor, Act.JOB_RESUMED, job)
-        job.refresh_from_db()
-        if actor.terminal:
-            _in_this_process(job)
-        else:
-            queue.send(job)
+    """A paused job goes on from its ledger; so does a restore that is over and left somebody unfinished.
+
+    Who failed for a cause that may be gone is tried again, from the last finished step.
+    """
+    _may_now(actor, NEEDS[Job.Kind(job.kind)])
+    if not may_resume(job):
+        raise Refused(f"{_now(job)} There is nothing to go on with.")
+    try:
+        with transaction.atomic():
+            params = {**job.params, "terminal": True} if actor.terminal else job.params | {}
+            if not actor.terminal:
+                params.pop("terminal", None)  # from now on a worker has it
+            changed = Job.objects.filter(pk=job.pk, state=job.state).update(
+                state=State.QUEUED, wants="", sentence="", queued_at=None, finished_at=None, params=params
+            )
+            if not changed:
+                raise Refused(f"{_now(job)} Somebody was faster.")
+            restoring.try_again(job)
+            announce(job.pk, State.QUEUED, f"Resumed by {actor.name}")
+            _record(actor, Act.JOB_RESUMED, job)
+            job.refresh_from_db()
+            if not actor.terminal:
+                queue.send(job)
+    except IntegrityError:
+        raise Refused(_busy(job)) from None
     return job
+
+
+def may_resume(job: Job) -> bool:
+    """Whether there is something to go on with."""
+    if job.state in (State.PAUSED, State.WAITING):
+        return True
+    ended = (State.CANCELLED, State.FAILED, State.DONE_WITH_FAILURES)
+    return job.kind == Job.Kind.RESTORE and job.state in ended and restoring.unfinished(job) > 0
 
 
 # --- backups ---------------------------------------------------------------------------------
@@ -211,6 +232,7 @@ def open_part(actor: Actor, backup: Backup, part: str) -> Iterator[bytes]:
     """One object of a backup, for a download; the entry comes first. Raises Refused, PortError."""
     if part not in naming.KNOWN:
         raise Refused(f"A backup has no part {part}.", 404)
+    _may_now(actor, access.Action.DOWNLOAD)
     chunks = catalogue.store_of(backup).open(f"{backup.key}/{part}")
     first = next(chunks, b"")  # asks now, so that a missing object is an answer and no broken download
     record(
@@ -258,6 +280,7 @@ def identity_map(actor: Actor, job: Job) -> Iterator[str]:
     """Old to new identity of everybody whom a restore created or found, as CSV lines."""
     if job.kind != Job.Kind.RESTORE:
         raise Refused(f"Job {job.pk} is no restore, so it has no identity map.", 404)
+    _may_now(actor, access.Action.DOWNLOAD)
     record(
         Act.IDENTITY_MAP_DOWNLOADED,
         actor_id=actor.id,
@@ -266,7 +289,8 @@ def identity_map(actor: Actor, job: Job) -> Iterator[str]:
         pool=job.pool_name,
         job=job.pk,
     )
-    rows = job.items.exclude(new_sub="").exclude(outcome__in=("", "unknown")).order_by("position")
+    # Who was begun and not finished stands in the pool all the same.
+    rows = job.items.exclude(new_sub="").order_by("position")
     columns = ("old_sub", "new_sub", "old_username", "new_username", "email")
     return mapping.lines(rows.values_list(*columns).iterator())
 
@@ -281,7 +305,7 @@ def _start(actor: Actor, job: Job, pool: Pool | None, act: Act, **details: objec
     job.asked_by, job.asked_by_name = actor.id, actor.name
     _may_now(actor, NEEDS[Job.Kind(job.kind)])
     if actor.terminal:
-        _in_this_process(job, save=False)
+        job.params = {**job.params, "terminal": True}  # it runs its job itself: no worker is sent
     try:
         with transaction.atomic():
             job.save(force_insert=True)
@@ -299,6 +323,7 @@ def _may_now(actor: Actor, action: access.Action) -> None:
     if actor.terminal:
         return
     operator = Operator.objects.get(unique_id=actor.id)
+    operator.key_id = actor.key_id  # the key of this session: one that was switched off starts nothing
     try:
         auth.recheck(operator)
     except (PortError, principal.Refused) as error:
@@ -313,13 +338,6 @@ def _busy(job: Job) -> str:
     ).first()
     which = f"Job {other.pk} ({other.get_state_display()})" if other else "Another job"
     return f"{which} is writing to this pool. Only one may at a time; nothing was started."
-
-
-def _in_this_process(job: Job, *, save: bool = True) -> None:
-    """A terminal runs its job itself: the sweeper leaves it alone until its lease runs out."""
-    job.params = {**job.params, "terminal": True}
-    if save:
-        job.save(update_fields=["params"])
 
 
 def _may_start(actor: Actor, plan: Plan, messages: str, digest: str, typed: str, reason: str) -> None:
@@ -338,18 +356,32 @@ def _may_start(actor: Actor, plan: Plan, messages: str, digest: str, typed: str,
         raise Refused("Choose how people get in again: silent or invite.", 400)
     if messages == Messages.LATER and not actor.terminal:
         raise Refused("This page does not offer to invite people later; the command line does.", 400)
-    if messages == Messages.INVITE and plan.counts["invite_refused"]:
-        raise Refused(plan.counts["invite_refused"])
+    if messages == Messages.INVITE and (refused := _over_the_limit(plan)):
+        raise Refused(refused)
     if actor.terminal and messages != Messages.SILENT and not plan.source_pool:
         raise Refused(
             "A file that names no pool goes with silent only, from a terminal. Nothing was written."
         )
     if not plan.counts["create"] and not actor.terminal:  # a script that runs twice is done twice
         raise Refused("Nobody is missing: there is nothing to restore.")
+    if len(reason) > 500:
+        raise Refused("The reason has more than 500 characters. Nothing was written.", 400)
     if not reason.strip():
         raise Refused("Say why, in a few words: it stands in the audit log for whoever asks.", 400)
     if typed.strip() != confirmation(plan):
         raise Refused(f"Type {confirmation(plan)} to start. Nothing was written.", 400)
+
+
+def _over_the_limit(plan: Plan) -> str:
+    """Against what was sent by now: other restores may have spent of the day since this plan was made."""
+    allowed, sent = plan.counts["mail_allowed"], mails_today() - plan.counts.get("mails_today", 0)
+    mails = plan.counts["mails"][Messages.INVITE]
+    if plan.counts["invite_refused"] or allowed is None or mails + sent <= allowed:
+        return str(plan.counts["invite_refused"])
+    return (
+        f"Restores have sent {sent:,} mails since this plan was made, so {mails:,} invitations are more than "
+        f"today's {max(0, allowed - sent)}. Nobody was written to. Plan again, or choose silent."
+    )
 
 
 def _break_glass(actor: Actor) -> dict[str, object]:
@@ -363,6 +395,7 @@ def _break_glass(actor: Actor) -> dict[str, object]:
 
 
 def _ask(actor: Actor, job: Job, want: str, state: State, act: Act) -> Job:
+    _may_now(actor, access.Action.CANCEL)
     with transaction.atomic():
         at_once = [old for old in sources_of(state) if old != State.RUNNING]
         values: dict[str, object] = {"state": state, "wants": ""}
@@ -403,6 +436,11 @@ def _side(actor: Actor, name: str) -> Backup | Pool | None:
     if not backup.readable:
         raise Refused(f"This backup cannot be used: {backup.reason}. Nothing was written.")
     return backup
+
+
+def _canonical(name: str, side: Backup | Pool | None) -> str:
+    """As it goes into jobs and entries: never the text that somebody typed around a key."""
+    return side.key if isinstance(side, Backup) else name
 
 
 def _record(actor: Actor, act: Act, job: Job, **details: object) -> None:

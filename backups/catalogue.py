@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 import structlog
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import DataError, IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -25,13 +25,19 @@ from backups.core.lifecycle import ACTIVE
 from backups.core.snapshot import ENVIRONMENTS, PoolFacts, User, environment_of
 from backups.core.suggested import Candidate, suggest
 from backups.engine import check
-from backups.engine.ports import BackupStore, Outcome, PortError, Stored
-from backups.engine.reading import read_backup
+from backups.engine.ports import BackupStore, Cause, Outcome, PortError, Stored
+from backups.engine.reading import parts_of, read_backup
 from backups.models import Backup, Catalogue, Job, Pool
 
 log = structlog.get_logger(__name__)
 _OF_THE_BUCKET = ("looked_at", "answered_at", "whole_at", "strangers", "problem")
 RECENT = timedelta(hours=48)  # manifests finish late
+_OF_ONE_OBJECT = frozenset({Cause.DENIED, Cause.MISSING, Cause.REFUSED})
+"""What says something of one object; any other cause is the bucket's, or ours."""
+_DOES_NOT_FIT = "what it says of itself is longer or larger than any backup's"
+_TRIGGERS = {
+    made.value: made for made in (Backup.MadeBy.PERSON, Backup.MadeBy.SCHEDULE, Backup.MadeBy.BEFORE_RESTORE)
+}
 
 
 class Silent:
@@ -91,8 +97,7 @@ def note_one(key: str) -> Backup:
     if name is None:
         raise Backup.DoesNotExist(f"{key} is no backup's key")
     store = store_for("" if name.upload else name.name)
-    parts = {_part(stored): stored for stored in store.list(f"{name.key}/")}
-    parts = {part: stored for part, stored in parts.items() if part in naming.KNOWN}
+    parts = parts_of(store, name.key)
     if not parts:
         raise Backup.DoesNotExist(f"{key} is not in {store.bucket}")
     backup = _note(store, name, parts)
@@ -106,7 +111,11 @@ def check_one(backup: Backup) -> Backup:
         store_of(backup), backup.key, Silent(), wiring.clock(), tool=tool(), seal_holds=seal.holds
     )
     if found.state == Backup.State.COMPLETE:
-        return note_one(backup.key)
+        backup = note_one(backup.key)
+        if found.checked and not backup.checked:  # an older checked.json stands in the way of a new one
+            backup.checked = True
+            backup.save(update_fields=["checked"])
+        return backup
     # A look trusts sizes; the check has read the bytes, and what it found stands until they change.
     backup.state, backup.checked, backup.reason = found.state, False, found.reason
     backup.users = found.users
@@ -136,8 +145,11 @@ def reserve(job: Job, taken_at: datetime) -> Backup:
             taken_at += timedelta(seconds=1)
 
 
-def look_at_pools() -> None:
-    """Which pools stand in the configured Regions, and roughly how many users they have."""
+def look_at_pools() -> dict[str, str]:
+    """Which pools stand in the configured Regions, and roughly how many users they have.
+
+    Returns Region -> why, for those that did not answer.
+    """
     looks: dict[str, dict[str, str]] = Catalogue.row().regions
     for region in settings.POOL_REGIONS:
         now = timezone.now()
@@ -156,6 +168,18 @@ def look_at_pools() -> None:
         gone = Pool.objects.filter(region=region).exclude(pool_id__in=[facts.pool_id for facts in found])
         gone.update(presence=Pool.Presence.GONE, looked_at=now, why_unknown="")
     Catalogue.objects.filter(pk=1).update(regions=looks)
+    return {region: looks[region]["why"] for region in settings.POOL_REGIONS if looks[region]["why"]}
+
+
+def look_at_pool(pool_id: str) -> None:
+    """One pool by its id, in every configured Region: where the list is denied, this may be allowed."""
+    for region in settings.POOL_REGIONS:
+        try:
+            note_pool(wiring.pool(region, pool_id).facts())
+        except PortError as error:
+            if error.cause is Cause.GONE:
+                known = Pool.objects.filter(region=region, pool_id=pool_id)
+                known.update(presence=Pool.Presence.GONE, looked_at=timezone.now(), why_unknown="")
 
 
 def note_pool(facts: PoolFacts) -> Pool:
@@ -228,16 +252,36 @@ def _note(store: BackupStore, name: naming.Key, parts: dict[str, Stored]) -> Bac
         return known
     if known is not None and known.being_made_by and not known.being_made_by.over:
         return known  # its parts are still being put; the job notes it when it ends
-    found = check.look(store, name.key, parts, Silent(), seal.holds, late_check=settings.ORIGIN_LATE_CHECK)
+    about: dict[str, str] = {}
+    try:
+        found = check.look(
+            store, name.key, parts, Silent(), seal.holds, late_check=settings.ORIGIN_LATE_CHECK
+        )
+        if name.upload:
+            about = _about_upload(store, name.key, parts)
+    except PortError as error:
+        if error.cause not in _OF_ONE_OBJECT:
+            raise
+        found, fingerprint = check.Found("unreadable", reason=str(error)), ""  # asked again at the next look
+    try:
+        return _keep(name, parts, fingerprint, found, about)
+    except (ValueError, OverflowError, DataError) as error:  # one backup must not stop the look at all others
+        log.warning("a backup does not fit the catalogue", key=name.key, error=type(error).__name__)
+        return _keep(name, parts, fingerprint, check.Found("unreadable", reason=_DOES_NOT_FIT), {})
+
+
+def _keep(
+    name: naming.Key, parts: dict[str, Stored], fingerprint: str, found: check.Found, about: dict[str, str]
+) -> Backup:
+    """Write the row. Raises ValueError, OverflowError, DataError for what the database cannot hold."""
     manifest = found.manifest
     made_by, who = Backup.MadeBy.CBR, ""
     title = ""
     if name.upload:
-        about = _about_upload(store, name.key, parts)
         made_by, who, title = Backup.MadeBy.UPLOAD, about.get("by", ""), about.get("file", name.name)
     elif manifest is not None:
-        made_by, who = Backup.MadeBy(manifest.trigger), manifest.made_by
-    elif found.state == Backup.State.INCOMPLETE:
+        made_by, who = _TRIGGERS.get(manifest.trigger, Backup.MadeBy.PERSON), manifest.made_by
+    elif set(parts) != {naming.DATA}:
         made_by = Backup.MadeBy.PERSON
     backup, _ = Backup.objects.update_or_create(
         key=name.key,
@@ -302,7 +346,3 @@ def _fingerprint(parts: dict[str, Stored]) -> str:
     # What the key decides is in it too: another SEAL_KEY makes every origin another question.
     sealed = seal.seal(b"fingerprint")
     return hashlib.sha256(repr((facts, sealed)).encode()).hexdigest()
-
-
-def _part(stored: Stored) -> str:
-    return stored.key.rpartition("/")[2]

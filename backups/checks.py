@@ -23,7 +23,12 @@ _ACCOUNT = re.compile(r"\d{12}")
 
 @register()
 def settings_are_sound(**_: Any) -> list[CheckMessage]:
-    return [*_keys(), *_storage(), *_people(), *_numbers(), *_services(), *_strict()]
+    return [*_wrong(), *_keys(), *_storage(), *_people(), *_numbers(), *_services(), *_strict()]
+
+
+def _wrong() -> Iterator[CheckMessage]:
+    for name, why in settings.WRONG_SETTINGS.items():
+        yield Error(f"{name} {why}.", hint="Its sentence is in .env.example.", id="backups.E020")
 
 
 def _keys() -> Iterator[CheckMessage]:
@@ -47,7 +52,7 @@ def _keys() -> Iterator[CheckMessage]:
         yield Warning(
             "SEAL_KEY is not set.",
             hint="Manifests get no seal, so the origin of every backup is unknown, "
-            "and client and provider secrets are left out of backups.",
+            "so nobody can tell who made one or whether it was changed.",
             id="backups.W001",
         )
     elif settings.PRODUCTION and len(settings.SEAL_KEY) < SEAL_LONG_ENOUGH:
@@ -162,6 +167,13 @@ def _strict() -> Iterator[CheckMessage]:
             "AWS_REGION is not set.",
             hint="Sign-in asks STS in this Region: AWS_REGION=eu-west-1",
             id="backups.E018",
+        )
+    if not settings.TRUSTED_PROXIES:
+        yield Warning(
+            "TRUSTED_PROXIES is 0 while PRODUCTION is on.",
+            hint="Behind a proxy that ends TLS every page would redirect for ever, and every address in the "
+            "audit log would be the proxy's. Say how many proxies of yours stand in front.",
+            id="backups.W005",
         )
     for origin in settings.CSRF_TRUSTED_ORIGINS:
         if not origin.startswith("https://"):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, QueryDict
 
 from backups import access
@@ -53,6 +53,20 @@ def need(request: HttpRequest, action: access.Action) -> None:
 def given(values: QueryDict, name: str) -> str:
     """A value of the address or of a form, bare of spaces around it and of NUL, which PostgreSQL refuses."""
     return str(values.get(name, "")).replace("\0", "").strip()
+
+
+def holding(text: str, *fields: str, clear: bool) -> Q:
+    """Rows in which one of the fields holds the text.
+
+    Unless e-mails are shown (``clear``), a field with one is found only by the whole of it: search
+    would spell out letter by letter what the page masks.
+    """
+    found = Q()
+    for name in fields:
+        holds = Q(**{f"{name}__icontains": text})
+        whole = Q(**{f"{name}__iexact": text})
+        found |= holds if clear else (holds & ~Q(**{f"{name}__contains": "@"})) | whole
+    return found
 
 
 def page(rows: QuerySet[Row], field: str, cursor: str, *, newest_first: bool, size: int = PAGE) -> Page[Row]:

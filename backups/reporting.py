@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -113,21 +113,27 @@ class JobReport:
             outcomes, self._outcomes = self._outcomes, {}
             counters, phase = dict(self._counters), self._phase
             self._flushed_at = time.monotonic()
-        told_more = self._told != counters
+        rows = list(events)
+        if lines:
+            rows.append(("line", _folded(lines)))
+        if self._told != counters:
+            rows.append(("count", counters))
+        now = timezone.now()
+        try:
+            with transaction.atomic():
+                self._prove(counters=counters, phase=phase)
+                if outcomes:
+                    _upsert(self.lease.job_id, outcomes.values())
+                Event.objects.bulk_create(
+                    [Event(job_id=self.lease.job_id, at=now, kind=kind, data=data) for kind, data in rows]
+                )
+        except DatabaseError:
+            with self._lock:  # told again by the next flush; what came since is the later word
+                self._lines[:0], self._events[:0] = lines, events
+                self._outcomes = outcomes | self._outcomes
+            raise
         self._told = counters
-        with transaction.atomic():
-            self._prove(counters=counters, phase=phase)
-            if outcomes:
-                _upsert(self.lease.job_id, outcomes.values())
-            if lines:
-                events.append(("line", _folded(lines)))
-            if told_more:
-                events.append(("count", counters))
-            now = timezone.now()
-            Event.objects.bulk_create(
-                [Event(job_id=self.lease.job_id, at=now, kind=kind, data=data) for kind, data in events]
-            )
-        if events:
+        if rows:
             bell(self.lease.job_id)
 
     def _prove(self, *, counters: dict[str, int] | None = None, phase: str | None = None) -> None:

@@ -11,7 +11,7 @@ from backups.views import audit, backups, compare, health, jobs, restore, sessio
 class BackupKey(StringConverter):
     """``<time>/<pool name>``, or the same under the prefix of uploads."""
 
-    regex = r"(?:_cognito-admin/uploads/)?[0-9]{4}-[0-9]{2}-[0-9]{2}\.[0-9]{2}-[0-9]{2}-[0-9]{2}/[^/]+"
+    regex = r"(?:_cognito-admin/uploads/)?[0-9]{4}-[0-9]{2}-[0-9]{2}\.[0-9]{2}-[0-9]{2}-[0-9]{2}/[^/\0]+"
 
 
 register_converter(BackupKey, "key")

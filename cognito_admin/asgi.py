@@ -5,6 +5,8 @@ import os
 from django.core.asgi import get_asgi_application
 from django.core.management import call_command
 
+from cognito_admin.bodies import Limited
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cognito_admin.settings")
-application = get_asgi_application()
+application = Limited(get_asgi_application())
 call_command("check")  # a wrong setting is named at start, and stops it

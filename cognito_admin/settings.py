@@ -6,6 +6,7 @@ AWS_PROFILE, …); a wrong or missing setting is named at start by backups.check
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,34 @@ import environ
 import structlog
 from csp.constants import NONE, SELF
 
+from cognito_admin.logs import without_messages
+
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()  # type: ignore[no-untyped-call]
+WRONG_SETTINGS: dict[str, str] = {}
+"""Name -> what is wrong with its value, which may hold a password and is not shown. Nothing runs then."""
+
+
+class Env(environ.Env):
+    """Notes a value that cannot be read and goes on with the default, so that all are named at once."""
+
+    no: dict[Any, str] = {
+        bool: "is neither true nor false",
+        int: "is no whole number",
+        float: "is no number",
+    }
+    truth = frozenset({*environ.Env.BOOLEAN_TRUE_STRINGS, "false", "off", "n", "no", "0", ""})
+
+    def get_value(self, var: str, cast: Any = None, default: Any = None, parse_default: bool = False) -> Any:
+        try:
+            if cast is bool and self.ENVIRON.get(var, "").strip().lower() not in self.truth:
+                raise ValueError
+            return super().get_value(var, cast, default, parse_default)
+        except ValueError:
+            WRONG_SETTINGS[var] = self.no[cast]
+            return default
+
+
+env = Env()  # type: ignore[no-untyped-call]
 if (BASE_DIR / ".env").is_file():
     environ.Env.read_env(BASE_DIR / ".env")
 
@@ -98,8 +125,21 @@ TEMPLATES: list[dict[str, Any]] = [
 _local = BASE_DIR / "var" / "cognito-admin.sqlite3"
 if "DATABASE_URL" not in env.ENVIRON:
     _local.parent.mkdir(exist_ok=True)
-DATABASES: dict[str, dict[str, Any]] = {"default": env.db("DATABASE_URL", default=f"sqlite:///{_local}")}
-_database = DATABASES["default"]
+_engines = {env.DB_SCHEMES[scheme] for scheme in ("sqlite", "postgres")}
+
+
+def _read_database(url: str) -> dict[str, Any]:
+    try:
+        if env.DB_SCHEMES.get(url.partition(":")[0]) in _engines:
+            return env.db_url_config(url)  # type: ignore[no-untyped-call, no-any-return]
+    except ValueError:
+        pass  # a port that is none
+    WRONG_SETTINGS["DATABASE_URL"] = "is no address of a database (postgres://… or sqlite:///…)"
+    return {"ENGINE": "django.db.backends.dummy"}  # refuses everything: no other database is taken instead
+
+
+_database = _read_database(env.str("DATABASE_URL", default=f"sqlite:///{_local}"))
+DATABASES: dict[str, dict[str, Any]] = {"default": _database}
 if _database["ENGINE"].endswith("sqlite3"):
     _database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
@@ -197,10 +237,15 @@ USE_I18N = False
 LANGUAGE_CODE = "en-gb"
 
 # Logs: one line each, key and value, on stderr
+LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO").upper()
+if LOG_LEVEL not in logging.getLevelNamesMapping():
+    WRONG_SETTINGS["LOG_LEVEL"] = "is no level (DEBUG, INFO, WARNING, ERROR)"
+    LOG_LEVEL = "INFO"
 _chain: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.processors.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
+    without_messages,
 ]
 structlog.configure(
     processors=[*_chain, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -218,10 +263,14 @@ LOGGING: dict[str, Any] = {
         }
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         # At DEBUG these write signed headers and bodies; at INFO they chat about credentials.
         name: {"level": "WARNING"}
         for name in ("botocore", "boto3", "urllib3", "s3transfer", "asyncio")
-    },
+    }
+    # Their own handlers would write tracebacks with messages, beside ours.
+    | {name: {"handlers": [], "propagate": True} for name in ("django", "uvicorn", "uvicorn.error")}
+    # Access logs have the query, and with it the e-mail that somebody searched for.
+    | {name: {"handlers": [], "propagate": False} for name in ("django.server", "uvicorn.access")},
 }

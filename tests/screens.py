@@ -15,9 +15,9 @@ from pathlib import Path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 
-import tests.settings  # noqa: F401 - it sets what the product's processes need
 from playwright.sync_api import Page, expect
 
+import tests.settings  # noqa: F401 - it sets what the product's processes need
 from tests import servers
 from tests.browser.desk import LONG, Desk, chromium
 from tests.product import serve
@@ -74,7 +74,7 @@ def walk(iva: Desk, guest: Desk) -> None:
     expect(iva.heading("The plan")).to_be_visible(timeout=LONG)
     shoot(iva.page, "plan", narrow=True)
     iva.restore_silently("the clean-up script deleted people")
-    expect(iva.count("created")).to_have_text(re.compile(r"^\d\d+$"), timeout=LONG)
+    expect(iva.count("created")).to_have_text(re.compile(r"^[3-9]\d$|^1\d\d$"), timeout=LONG)
     shoot(iva.page, "job-running")
     iva.state("Done")
     iva.page.reload()

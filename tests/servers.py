@@ -263,7 +263,7 @@ def web(folder: Path, settings: Mapping[str, str], *, port: int = 0, graceful: i
         "web",
         [sys.executable, "-m", "uvicorn", "cognito_admin.asgi:application", "--host", "127.0.0.1",
          "--port", str(port), "--timeout-graceful-shutdown", str(graceful), "--log-level", "warning",
-         "--no-server-header"],
+         "--no-server-header", "--no-proxy-headers"],
         folder, url=url, answers=lambda: _http(url, "/sign-in/") in range(200, 500), settings=settings,
         grace=graceful + 1,
     )  # fmt: skip

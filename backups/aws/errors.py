@@ -149,7 +149,8 @@ AFTER: dict[Cause, str] = {
     Cause.UNSUPPORTED: "Nothing was done: this is not available here.",
 }
 
-_EMAIL = re.compile(r"[^\s'\"“”<>(),;:=/\[\]]+@[^\s'\"“”<>(),;:=/\[\]]+")
+# Begun only where a word begins, or a long text without an "@" is read again from each of its letters.
+_EMAIL = re.compile(r"(?<![^\s'\"“”<>(),;:=/\[\]])[^\s'\"“”<>(),;:=/\[\]]+@[^\s'\"“”<>(),;:=/\[\]]+")
 _VALUE = re.compile(r"\b(?i:value) '[^']*'(?: at\b)")
 
 

@@ -26,7 +26,7 @@ def parse(body: str) -> dict[str, Any]:
     """A body's fields; {} when the text is no JSON object (verification names that fault)."""
     try:
         fields = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return fields if isinstance(fields, dict) else {}
 

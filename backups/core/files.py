@@ -12,6 +12,7 @@ import hmac
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, fields
+from datetime import datetime
 from typing import Any
 
 import ijson
@@ -21,7 +22,12 @@ from ijson.common import JSONError
 from backups.core.snapshot import FORMAT_VERSION, Entry, Group, Manifest, NotAUser, Part, User
 
 MAX_LINE = 4 * 1024 * 1024  # a user has at most 2,048 characters an attribute; more is no user
+MAX_DEPTH = 32  # of one entry; AWS's have 3
+MAX_UNPACKED = 8 * 1024**3  # bytes that a gzip file may become; 20 million users have less
 MAX_SMALL = 512 * 1024 * 1024
+MAX_COUNT = 2**63 - 1
+LONGEST = {"pool_id": 64, "pool_name": 128, "region": 32, "account": 12, "made_by": 200}
+"""Characters of a manifest's texts; AWS's own are shorter."""
 
 
 class Unreadable(ValueError):
@@ -97,15 +103,20 @@ def _by_line(chunks: Iterator[bytes]) -> Iterator[Any]:
         closed = line.endswith(b"]")  # alone on its line, or behind the last entry
         if closed:
             line = line[:-1].rstrip()
+        if len(line) > MAX_LINE:
+            raise Unreadable(f"line {number:,}: longer than any user can be")
         if line:
             if not comma:
                 raise Unreadable(f"line {number:,}: a comma is missing")
             comma = line.endswith(b",")
             entries += 1
             try:
-                yield orjson.loads(line[:-1] if comma else line)
+                entry = orjson.loads(line[:-1] if comma else line)
             except ValueError:
                 raise Unreadable(f"line {number:,}: not JSON; the file is cut or damaged here") from None
+            if line.count(b"[") + line.count(b"{") > MAX_DEPTH and _deeper(entry, MAX_DEPTH):
+                raise Unreadable(f"line {number:,}: nested deeper than any user can be")
+            yield entry
         if closed and comma and entries:
             raise Unreadable(f"line {number:,}: the list ends behind a comma; an entry is missing")
     if not closed:
@@ -113,14 +124,53 @@ def _by_line(chunks: Iterator[bytes]) -> Iterator[Any]:
 
 
 def _by_parser(chunks: Iterator[bytes]) -> Iterator[Any]:
+    reader = _Reader(chunks)
     try:
         # Numbers as floats where JSON has them so: entries are written again by orjson.
-        yield from ijson.items(_Reader(chunks), "item", use_float=True, buf_size=64 * 1024)
-    except (JSONError, UnicodeDecodeError) as error:
+        for entry in _built(ijson.basic_parse(reader, use_float=True, buf_size=64 * 1024)):
+            reader.since_entry = 0
+            yield entry
+    except Unreadable:
+        raise
+    except (JSONError, ValueError, OverflowError) as error:
         # The parser has one exception for every fault; only its words tell a cut from damage.
         if "premature EOF" in str(error):
             raise Unreadable("the list does not end: the file was cut") from None
         raise Unreadable("not JSON; the file is cut or damaged") from None
+
+
+def _built(events: Iterable[tuple[str, Any]]) -> Iterator[Any]:
+    """The entries of a list out of ijson's events. Its own builder names the path at every event."""
+    opened: list[Any] = []  # lists and objects that have not ended; the list of all entries is the first
+    keys: list[str] = []  # for each of them the key whose value comes next
+    for event, given in events:
+        value = given
+        if event == "map_key":
+            keys[-1] = value
+            continue
+        if event in ("start_map", "start_array"):
+            if len(opened) > MAX_DEPTH:
+                raise Unreadable("an entry is nested deeper than any user can be")
+            opened.append({} if event == "start_map" else [])
+            keys.append("")
+            continue
+        if event in ("end_map", "end_array"):
+            value = opened.pop()
+            keys.pop()
+        if len(opened) == 1:
+            yield value
+        elif opened and type(opened[-1]) is dict:
+            opened[-1][keys[-1]] = value
+        elif opened:
+            opened[-1].append(value)
+
+
+def _deeper(value: object, levels: int) -> bool:
+    """Whether lists and objects are nested in each other more than so many levels deep."""
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_deeper(one, levels - 1) for one in inner)
 
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -146,11 +196,14 @@ def _plain(chunks: Iterator[bytes]) -> Iterator[bytes]:
         yield first
         yield from chunks
         return
-    unpack = zlib.decompressobj(wbits=31)
+    unpack, total = zlib.decompressobj(wbits=31), 0
     try:
         for chunk in _chain(first, chunks):
             data = unpack.decompress(chunk, MAX_LINE)
             while data:
+                total += len(data)
+                if total > MAX_UNPACKED:
+                    raise Unreadable("the gzip file unpacks to more than any backup has")
                 yield data
                 data = unpack.decompress(unpack.unconsumed_tail, MAX_LINE)
             if unpack.unused_data:  # a second member would be users that nobody sees
@@ -170,15 +223,21 @@ class _Reader:
     """What ijson reads from: a file whose bytes come in chunks."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks, self._tail = chunks, b""
+        self._chunks, self._chunk, self._at = chunks, b"", 0
+        self.since_entry = 0  # bytes given since an entry last ended
 
     def read(self, size: int) -> bytes:
-        while len(self._tail) < size:
+        """Up to ``size`` bytes; none at the end. Raises Unreadable within an entry that does not end."""
+        if self.since_entry > MAX_LINE:
+            raise Unreadable("an entry is longer than any user can be")
+        while self._at >= len(self._chunk):
             chunk = next(self._chunks, None)
             if chunk is None:
-                break
-            self._tail += chunk
-        piece, self._tail = self._tail[:size], self._tail[size:]
+                return b""
+            self._chunk, self._at = chunk, 0
+        piece = self._chunk[self._at : self._at + size]
+        self._at += len(piece)
+        self.since_entry += len(piece)
         return piece
 
 
@@ -264,7 +323,10 @@ def read_manifest(chunks: Iterable[bytes]) -> tuple[Manifest, str]:
             _typed(part)
         if not isinstance(manifest.unread, dict):
             raise TypeError
-    except (KeyError, TypeError):
+        _sound(manifest)
+    except Unreadable:
+        raise
+    except (KeyError, TypeError, ValueError):
         raise Unreadable("manifest.json is not as its format says") from None
     return manifest, seal
 
@@ -296,6 +358,20 @@ def _typed(value: Group | Manifest | Part) -> None:
     for declared in fields(value):
         if type(getattr(value, declared.name)) not in kinds.get(declared.type, (list, tuple, dict)):
             raise TypeError
+
+
+def _sound(manifest: Manifest) -> None:
+    """Raises ValueError for what no backup has: texts and counts beyond all bounds, times without a zone."""
+    counts = [manifest.users, manifest.groups, manifest.memberships]
+    counts += [number for part in manifest.parts for number in (part.size, part.count)]
+    if not all(0 <= count <= MAX_COUNT for count in counts):
+        raise ValueError
+    if any(len(getattr(manifest, name)) > most for name, most in LONGEST.items()):
+        raise ValueError
+    if any(datetime.fromisoformat(time).tzinfo is None for time in (manifest.started, manifest.finished)):
+        raise ValueError
+    if b"\\u0000" in orjson.dumps(_manifest_fields(manifest)):  # NUL, which is in no text of AWS's
+        raise ValueError
 
 
 def _manifest_fields(manifest: Manifest) -> dict[str, Any]:

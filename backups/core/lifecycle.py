@@ -2,6 +2,7 @@
 
 queued -> running -> done | done_with_failures | failed | cancelled | planned
             running <-> paused, running <-> waiting; a lost lease goes back to queued
+cancelled, failed or done_with_failures -> queued: a person goes on with who is not finished
 """
 
 from __future__ import annotations
@@ -29,13 +30,12 @@ MOVES: dict[State, frozenset[State]] = {
     State.RUNNING: OVER | {State.PAUSED, State.WAITING, State.QUEUED},
     State.PAUSED: frozenset({State.QUEUED, State.CANCELLED}),
     State.WAITING: frozenset({State.QUEUED, State.PAUSED, State.CANCELLED}),
-    **{state: frozenset() for state in OVER},
+    State.CANCELLED: frozenset({State.QUEUED}),
+    State.FAILED: frozenset({State.QUEUED}),
+    State.DONE_WITH_FAILURES: frozenset({State.QUEUED}),
+    State.DONE: frozenset(),
+    State.PLANNED: frozenset(),
 }
-
-
-def may_move(old: str, new: str) -> bool:
-    """Whether a job may go from ``old`` to ``new``. A state never moves to itself."""
-    return State(new) in MOVES[State(old)]
 
 
 def sources_of(new: str) -> list[str]:

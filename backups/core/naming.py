@@ -22,7 +22,8 @@ OWN = "_cognito-admin/"
 UPLOADS = OWN + "uploads/"
 
 _TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}\.[0-9]{2}-[0-9]{2}-[0-9]{2}"
-_KEY = re.compile(rf"(?P<place>{UPLOADS}|)(?P<time>{_TIME})/(?P<name>[^/]+)")
+# No pool's name is longer (CreateUserPool), or holds what cannot be kept as text.
+_KEY = re.compile(rf"(?P<place>{UPLOADS}|)(?P<time>{_TIME})/(?P<name>[^/\0]{{1,128}})")
 _FORMAT = "%Y-%m-%d.%H-%M-%S"
 
 
@@ -42,11 +43,20 @@ def key_of(taken_at: datetime, name: str, *, upload: bool = False) -> str:
 
 
 def parse(key: str) -> Key | None:
-    """Read a backup's key, with or without a part's name behind it; None for anything else."""
+    """Read a backup's key as people type it, perhaps with a part's name behind; None for anything else."""
     key = key.strip("/")
     head, _, last = key.rpartition("/")
-    if last in KNOWN:
-        key = head
+    return _exactly(key) or (_exactly(head) if last in KNOWN else None)
+
+
+def split(object_key: str) -> tuple[Key, str] | None:
+    """An object's key as (backup, part's name); None for an object that is no part of a backup."""
+    head, _, part = object_key.rpartition("/")
+    backup = _exactly(head) if part in KNOWN else None
+    return (backup, part) if backup else None
+
+
+def _exactly(key: str) -> Key | None:
     match = _KEY.fullmatch(key)
     if match is None:
         return None
@@ -55,13 +65,6 @@ def parse(key: str) -> Key | None:
     except ValueError:
         return None
     return Key(key, taken_at, match["name"], bool(match["place"]))
-
-
-def split(object_key: str) -> tuple[Key, str] | None:
-    """An object's key as (backup, part's name); None for an object that is no part of a backup."""
-    head, _, part = object_key.rpartition("/")
-    backup = parse(head) if part in KNOWN else None
-    return (backup, part) if backup else None
 
 
 def upload_name(file_name: str) -> str:

@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -47,12 +49,15 @@ REASONS: dict[str, str] = {
     "federated": "comes back at the next sign-in through {detail}",
     "linked": "signs in through {detail} as well; the link cannot be put back here",
     "unconfirmed": "never finished signing up, can register again",
+    "same-name": "somebody in the pool has this name, and nothing says whether it is the same person",
+    "unfinished": "was begun by job {detail} and is not finished; go on with that job",
     "duplicate": "has the same e-mail or name as another user of this backup, who comes first",
     # cannot
     "no-email": "has no e-mail, which is the username in this pool",
     "no-username": "has a Username that this pool does not take: {detail}",
     "required-attribute": "lacks {detail}, which this pool requires",
     "unknown-attribute": "has {detail}, which this pool does not know",
+    "too-long": "has more than 2,048 characters in {detail}, which Cognito does not take",
     # failed
     "refused": "AWS refused: {detail}",
     "denied": "the dashboard's AWS role may not do this: {detail}",
@@ -60,6 +65,7 @@ REASONS: dict[str, str] = {
     "throttled": "AWS went on refusing for too many calls: {detail}",
     "mail-limit": "the account exists, but the day's mails are spent: no invitation was sent",
     "not-delivered": "the account exists, but the invitation could not be delivered: {detail}",
+    "not-invited": "the account exists, and was not invited",
     "maybe-invited": "the account exists; whether the invitation went out is not known, it is not repeated",
     "other-user": "somebody else holds this e-mail now; left alone",
     "read-back-differs": "was written, but read back differently: {detail}",
@@ -84,6 +90,12 @@ class Line:
     attributes: Mapping[str, str] = field(default_factory=dict)  # what a create writes
     groups: tuple[str, ...] = ()
     known: Known | None = None  # who this person is in the pool, where that is sure
+    twin: bool = False  # another entry of this backup has the same key
+
+    @property
+    def key(self) -> str:
+        """What the ledger calls this line: the user's key, unless another line has it."""
+        return f"{self.user.key}#{self.position}" if self.twin else self.user.key
 
 
 def lines(
@@ -94,6 +106,7 @@ def lines(
     taken_at: str = "",
     memberships: Mapping[str, frozenset[str]] | None = None,
     restored: frozenset[str] = frozenset(),
+    unfinished: Mapping[str, int] = MappingProxyType({}),
 ) -> Iterator[Line]:
     """One line for each user of the backup, in its order; ``users`` is walked twice.
 
@@ -101,21 +114,30 @@ def lines(
     then the first who has the name; the others are duplicates.
     ``taken_at`` (ISO 8601, UTC) is when the backup was made: who came after it under
     another sub registered again, unless the sub is in ``restored`` (ours, by an earlier job).
+    ``unfinished``: a sub of the pool or a key of the backup -> the job that began this user and
+    has not come to the end.
     """
     rules = Rules.of(facts)
     owners = {user.key for user in users()}
-    seen: set[str] = set()
+    seen: dict[str, int] = {}  # key -> what its first entry held
+    told: set[str] = set()
     named: set[tuple[str, str]] = set()  # names that are taken once this plan is carried out
     for position, user in enumerate(users()):
-        if user.key in seen:  # the same entry twice: one person, one line
+        content = hash(orjson.dumps(user.entry))
+        if seen.setdefault(user.key, content) != content:
+            yield Line(position, user, Action.SKIP, "duplicate", twin=True)
             continue
-        seen.add(user.key)
+        if user.key in told:  # the same entry once more: one person, one line
+            continue
+        told.add(user.key)
         names = {name for name in rules.names(user) if name[0] in _held_once(facts)}
         found, taken = live.find(user), False
         if found and found[1] != "sub" and found[0].sub in owners:
             # It is the name of somebody who is another person of the backup.
             taken, found = found[1] in _held_once(facts), None
         action, reason, detail, known = _decide(user, found, facts, taken_at, restored)
+        if found and (job := unfinished.get(found[0].sub) or unfinished.get(user.key)):
+            action, reason, detail, known = Action.SKIP, "unfinished", str(job), found[0]
         if action is Action.CREATE and (taken or names & named):
             action, reason = Action.SKIP, "duplicate"
         if action is Action.CREATE or known:
@@ -161,8 +183,11 @@ def _decide(
 ) -> tuple[Action, str, str, Known | None]:
     if found:
         known, how = found
-        newcomer = how != "sub" and known.sub not in restored and known.created > taken_at
-        if newcomer and taken_at:
+        if how == "sub" or known.sub in restored:
+            return Action.SKIP, "exists", "", known
+        if not taken_at:
+            return Action.SKIP, "same-name", "", None
+        if known.created > taken_at:
             again = "unfinished-again" if known.status == "UNCONFIRMED" else "registered-again"
             return Action.SKIP, again, "", None
         return Action.SKIP, "exists", "", known
@@ -187,18 +212,21 @@ def _held_once(facts: PoolFacts) -> tuple[str, ...]:
 def _can_be_created(user: User, facts: PoolFacts) -> tuple[Action, str, str]:
     if facts.email_is_username and not user.email:
         return Action.CANNOT, "no-email", ""
-    if not facts.email_is_username:
-        if any(letter.isspace() for letter in user.username) or len(user.username) > 128:
-            return Action.CANNOT, "no-username", "it has spaces, or is longer than 128 characters"
-        if "email" in facts.alias_attributes and "@" in user.username:
-            return Action.CANNOT, "no-username", "it looks like an e-mail, which is an alias here"
+    name = user.email if facts.email_is_username else user.username
+    if any(letter.isspace() for letter in name) or len(name) > 128:
+        return Action.CANNOT, "no-username", "it has spaces, or is longer than 128 characters"
+    if facts.email_is_username and not all(name.partition("@")):
+        return Action.CANNOT, "no-username", "it is no e-mail"
+    if not facts.email_is_username and "email" in facts.alias_attributes and "@" in name:
+        return Action.CANNOT, "no-username", "it looks like an e-mail, which is an alias here"
     attributes = writable(user)
     missing = sorted(name for name in facts.required if name != "sub" and name not in attributes)
     if missing:
         return Action.CANNOT, "required-attribute", ", ".join(missing)
-    custom = {name for name in attributes if name.startswith(("custom:", "dev:"))}
-    if unknown := sorted(custom - facts.attributes):
+    if unknown := sorted(attributes.keys() - facts.attributes):
         return Action.CANNOT, "unknown-attribute", ", ".join(unknown)
+    if long := sorted(name for name, value in attributes.items() if len(value) > 2048):
+        return Action.CANNOT, "too-long", ", ".join(long)
     return Action.CREATE, "missing", ""
 
 
@@ -260,8 +288,11 @@ class Counts:
         """Codes that people will ask for before they are in again."""
         return self.resettable if messages == Messages.SILENT else 0
 
-    def as_json(self, facts: PoolFacts, reserve: int) -> dict[str, Any]:
-        """For the stored plan: the numbers, and each way's mails and codes against the day's limit."""
+    def as_json(self, facts: PoolFacts, reserve: int, sent: int = 0) -> dict[str, Any]:
+        """For the stored plan: the numbers, and each way's mails and codes against the day's limit.
+
+        ``reserve``: mails of the day that are kept for codes; ``sent``: those that restores sent today.
+        """
         numbers = {name: value for name, value in asdict(self).items() if name != "groups"}
         return {
             **numbers,
@@ -269,8 +300,9 @@ class Counts:
             "mails": {way.value: self.mails(way) for way in Messages},
             "codes": {way.value: self.codes(way) for way in Messages},
             "mail_limit": mail_limit(facts),
-            "mail_allowed": mail_allowed(facts, reserve),
-            "invite_refused": invite_refused(self, facts, reserve),
+            "mail_allowed": mail_allowed(facts, reserve, sent),
+            "mails_today": sent,
+            "invite_refused": invite_refused(self.mails(Messages.INVITE), facts, reserve, sent),
         }
 
 
@@ -279,22 +311,29 @@ def mail_limit(facts: PoolFacts) -> int | None:
     return MAIL_LIMIT if facts.mail == "COGNITO_DEFAULT" else None
 
 
-def mail_allowed(facts: PoolFacts, reserve: int) -> int | None:
+def mail_allowed(facts: PoolFacts, reserve: int, sent: int = 0) -> int | None:
     """What a restore may take of the day: the rest is kept for people who ask for a code."""
     limit = mail_limit(facts)
-    return None if limit is None else max(0, limit - reserve)
+    return None if limit is None else max(0, limit - reserve - sent)
 
 
-def invite_refused(counts: Counts, facts: PoolFacts, reserve: int) -> str:
+def invite_refused(mails: int, facts: PoolFacts, reserve: int, sent: int = 0) -> str:
     """Why inviting is not possible here, with both numbers; "" where it is."""
-    allowed, mails = mail_allowed(facts, reserve), counts.mails(Messages.INVITE)
+    allowed = mail_allowed(facts, reserve, sent)
     if allowed is None or mails <= allowed:
         return ""
+    spent = f", {sent:,} were sent today by restores" if sent else ""
     return (
-        f"{mails:,} invitations are more than the {allowed} that a restore may send a day: Cognito sends "
-        f"{MAIL_LIMIT} mails a day for the whole account, and {MAIL_LIMIT - allowed} are kept for people "
-        "who ask for a code. Nobody was written to. Choose silent, or move the pool's mail to SES first."
+        f"{mails:,} invitations are more than the {allowed} that a restore may send now: Cognito sends "
+        f"{MAIL_LIMIT} mails a day for the whole account, {reserve} are kept for people who ask for a code"
+        f"{spent}. Nobody was written to. Choose silent, or move the pool's mail to SES first."
     )
+
+
+def mail_day(now: datetime) -> datetime:
+    """When the present day of mails began: Cognito counts from 09:00 UTC."""
+    nine = now.replace(hour=9, minute=0, second=0, microsecond=0)
+    return nine if now >= nine else nine - timedelta(days=1)
 
 
 def digest(source_sha256: str, facts: PoolFacts, choices: Mapping[str, object]) -> str:

@@ -31,7 +31,7 @@ def refusals(source: Source, target: PoolFacts) -> list[str]:
         what = f"another environment ({there})" if here != there and there else "another pool"
         found.append(
             f"This backup is of {what}: it was made from {source.pool_name}, and the target "
-            f"is {target.name}. Restoring it here needs a second person, which this page does not offer yet."
+            f"is {target.name}. Restoring it here needs a second person; that is not offered yet."
         )
     elsewhere = [
         f"{name} {value}"

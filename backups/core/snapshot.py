@@ -17,6 +17,8 @@ Entry: TypeAlias = dict[str, Any]
 """One user as ListUsers gives it, JSON values only: Username, Attributes, Enabled, UserStatus, dates."""
 
 FORMAT_VERSION = 1
+LONGEST_NAME = 128
+"""Characters of a Username and of a sub, at most (AdminCreateUser, SchemaAttributeType)."""
 
 
 class NotAUser(ValueError):
@@ -47,6 +49,11 @@ class User:
             if not isinstance(name, str) or not name:
                 raise NotAUser("an attribute has no Name")
             attributes[name] = _text(attribute.get("Value"))
+        for what, text in (("Username", username), ("sub", attributes.get("sub", ""))):
+            if len(text) > LONGEST_NAME:
+                raise NotAUser(f"an entry's {what} has {len(text):,} characters; {LONGEST_NAME} is the most")
+            if "\0" in text:
+                raise NotAUser(f"an entry's {what} holds a NUL")
         if not isinstance(entry.get("Enabled", True), bool):
             raise NotAUser("an entry's Enabled is neither true nor false")  # a guess may enable somebody
         return cls(entry, attributes)

@@ -134,8 +134,11 @@ def _without_manifest(store: BackupStore, key: str, parts: Mapping[str, Stored],
 
 
 def _was_checked(store: BackupStore, key: str, parts: Mapping[str, Stored], manifest: bytes) -> bool:
-    if naming.CHECKED not in parts:
+    checked = parts.get(naming.CHECKED)
+    if checked is None:
         return False
+    if any(stored.modified > checked.modified for stored in parts.values()):
+        return False  # put since: the check has not read these bytes
     try:
         document = orjson.loads(b"".join(store.open(f"{key}/{naming.CHECKED}")))
     except ValueError:

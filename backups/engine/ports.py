@@ -32,6 +32,7 @@ class Cause(StrEnum):
     MAIL_LIMIT = "mail-limit"  # the day's mails are spent; no mail was sent
     DELIVERY = "delivery"  # the user may stand, but the mail was not delivered
     UNSUPPORTED = "unsupported"  # this operation does not exist here
+    NO_ROOM = "no-room"  # this host cannot keep a temporary file: nothing was done
 
 
 class PortError(Exception):

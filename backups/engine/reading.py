@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import IO
@@ -18,8 +18,8 @@ from typing import IO
 import orjson
 
 from backups.core import files, naming
-from backups.core.snapshot import Group, Manifest, PoolFacts, User
-from backups.engine.ports import BackupStore, Report, Stored, UserPool
+from backups.core.snapshot import Entry, Group, Manifest, PoolFacts, User
+from backups.engine.ports import BackupStore, Cause, PortError, Report, Stored, UserPool
 
 CHUNK = 1 << 20
 
@@ -38,10 +38,19 @@ class Reading:
 
     def users(self) -> Iterator[User]:
         """From the first one, each time; two walks may go on side by side."""
-        self._file.flush()
         with open(self._file.name, "rb") as file:
             for line in file:
                 yield User.of(orjson.loads(line))
+
+    def keep(self, entry: Entry) -> None:
+        """One user more. Raises PortError (NO_ROOM)."""
+        with _room():
+            self._file.write(orjson.dumps(entry) + b"\n")
+        self.count += 1
+
+    def close(self) -> None:
+        with suppress(OSError):  # what found no room cannot be flushed either; the file goes
+            self._file.close()
 
     @property
     def memberships(self) -> Mapping[str, frozenset[str]] | None:
@@ -60,7 +69,7 @@ class Reading:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        self.close()
 
 
 def parts_of(store: BackupStore, key: str) -> dict[str, Stored]:
@@ -121,8 +130,7 @@ def read_pool(pool: UserPool, report: Report, counter: str, *, groups: bool = Tr
             if user.key in seen:  # chains of pages may repeat a user
                 continue
             seen.add(user.key)
-            reading._file.write(orjson.dumps(entry) + b"\n")
-            reading.count += 1
+            reading.keep(entry)
             if reading.count % 60 == 0:
                 report.keep_going()
                 report.count(**{counter: reading.count})
@@ -134,7 +142,23 @@ def read_pool(pool: UserPool, report: Report, counter: str, *, groups: bool = Tr
 
 def _spool() -> IO[bytes]:
     # A name is needed to walk it twice at once; personal data, so it goes with the process.
-    return tempfile.NamedTemporaryFile(prefix="cognito-admin-")
+    with _room():
+        return tempfile.NamedTemporaryFile(prefix="cognito-admin-")
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    """A host without room says so; neither a backup nor AWS is to blame for it."""
+    try:
+        yield
+    except OSError as error:
+        where = tempfile.tempdir or "the folder for temporary files (TMPDIR)"
+        why = error.strerror or str(error)
+        raise PortError(
+            f"There is no room in {where}: {why}. Nothing was done; make room there, or name another "
+            "folder in TMPDIR.",
+            Cause.NO_ROOM,
+        ) from None
 
 
 @contextmanager
@@ -142,15 +166,16 @@ def _kept(reading: Reading) -> Iterator[Reading]:
     """Given away whole, or its file is gone at once."""
     try:
         yield reading
+        with _room():
+            reading._file.flush()
     except BaseException:
-        reading._file.close()
+        reading.close()
         raise
 
 
 def _read(reading: Reading, chunks: Iterable[bytes], report: Report, counter: str) -> None:
     for user in files.read_users(chunks):
-        reading._file.write(orjson.dumps(user.entry) + b"\n")
-        reading.count += 1
+        reading.keep(user.entry)
         if reading.count % 1000 == 0:
             report.keep_going()
             report.count(**{counter: reading.count})

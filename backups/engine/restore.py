@@ -27,8 +27,8 @@ BATCH = 100
 THREADS = 8
 EQUAL_FAILURES = 20  # in a row: something is wrong that is not one user's
 SKEW = timedelta(minutes=1)  # between AWS's clock and the database's
-LOOKS = 3  # at a user whose create was not answered
-BEFORE_LOOK = 1.0  # seconds
+SETTLE_FOR = 20.0  # seconds of asking after a create that was not answered
+BEFORE_LOOK = 0.5  # seconds before the first look, doubled for each that follows, at most 5
 _PASSWORD_IS_SET = frozenset({"password", "groups", "confirmed"})
 
 
@@ -162,8 +162,9 @@ class _Steps:
 
     def _create(self, line: Line, intended: datetime, *, asked_before: bool) -> Outcome:
         invite = self.at_creation and line.user.enabled and bool(line.user.email)
-        state = Outcome(line.user.key)
-        for _ in range(LOOKS):
+        state, wait = Outcome(line.user.key), BEFORE_LOOK
+        until = self.clock.monotonic() + SETTLE_FOR
+        while self.clock.monotonic() < until:
             if asked_before and (entry := self._look(line.username)):
                 return self._adopt(line, state, entry, intended, invite)
             try:
@@ -175,11 +176,12 @@ class _Steps:
                     # The error itself says that no mail went out; the user may stand or not.
                     state = replace(state, reason=_REASON[error.cause], detail=str(error))
                     invite = False
-                elif error.cause is Cause.LOST:
-                    self.clock.sleep(BEFORE_LOOK)
-                elif error.cause is not Cause.EXISTS:  # EXISTS now: a lost create came through after all
+                elif error.cause not in (Cause.LOST, Cause.EXISTS):
                     raise
-                asked_before = True  # settled by the look that comes next
+                # EXISTS now: a lost create came through after all. The look that comes next settles it.
+                asked_before = True
+                self.clock.sleep(wait)
+                wait = min(5.0, wait * 2)
                 continue
             return replace(_made(state, entry), messages=int(invite))
         if entry := self._look(line.username):

@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+import structlog
+from django.conf import settings
 from django.core import checks
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
@@ -30,6 +32,7 @@ from backups.core.lifecycle import State
 from backups.engine.ports import PortError
 from backups.models import Backup, Event, Job, Pool
 
+log = structlog.get_logger(__name__)
 T = TypeVar("T")
 WENT_WELL = frozenset({State.DONE, State.PLANNED})
 
@@ -52,6 +55,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.as_json: bool = options.pop("json")
+        if settings.WRONG_SETTINGS:
+            said = " ".join(f"{name} {why}." for name, why in settings.WRONG_SETTINGS.items())
+            self.stop(f"{said} Nothing was done.", 1)
         for message in checks.run_checks():
             if message.is_serious(checks.WARNING):
                 self.stderr.write(f"{message.id}: {message.msg}")
@@ -64,6 +70,11 @@ class Command(BaseCommand):
         except DatabaseError as error:
             said = str(error).strip().splitlines()[0]
             self.stop(f"The database cannot be used: {said}. Is it up, and migrated (manage.py migrate)?", 1)
+        except CommandError:
+            raise
+        except Exception as error:  # a sentence for what nobody thought of; --traceback shows the rest
+            log.warning("command failed", error=type(error).__name__)
+            self.stop(f"The command itself failed ({type(error).__name__}: {error}).", 1)
         if self.as_json:
             self.stdout.write(json.dumps(found, ensure_ascii=False, default=str))
         sys.exit(status) if status else None
@@ -94,16 +105,22 @@ class Command(BaseCommand):
         return actions.Actor(runner.TERMINAL + name, name, terminal=True)
 
     def pool(self, named: str | None, what: str = "--pool") -> Pool:
-        """By id or name, in the configured Regions as AWS lists them now; asked for when it is missing."""
-        catalogue.look_at_pools()
-        pools = list(Pool.objects.filter(presence=Pool.Presence.THERE))
+        """By id or name, in the configured Regions as AWS lists them now; asked for when it is missing.
+
+        Where AWS does not list them, a pool is asked by its id, and one that was seen earlier will do.
+        """
+        silent = catalogue.look_at_pools()
+        if silent and named and "_" in named:  # as every id has
+            catalogue.look_at_pool(named)
+        here = Pool.objects.filter(region__in=settings.POOL_REGIONS)
+        pools = list(here.exclude(presence=Pool.Presence.GONE))
+        found = [pool for pool in pools if named in (pool.pool_id, pool.name)]
+        if silent and not (found if named else pools):
+            self.stop(f"AWS did not list the pools: {' '.join(silent.values())}", 1)
         if not pools:
-            unknown = Pool.objects.filter(presence=Pool.Presence.UNKNOWN).first()
-            why = f" AWS did not list them: {unknown.why_unknown}" if unknown else ""
-            self.stop(f"No pool stands in the configured Regions (POOL_REGIONS).{why}", 1)
+            self.stop("No pool stands in the configured Regions (POOL_REGIONS).", 1)
         if named is None:
             return self.choose(what, pools, str)
-        found = [pool for pool in pools if named in (pool.pool_id, pool.name)]
         if len(found) > 1:
             ids = ", ".join(pool.pool_id for pool in found)
             self.stop(f"Several pools are called {named}: name one by its id ({ids}).", 2)
@@ -145,7 +162,9 @@ class Command(BaseCommand):
         if done is None:
             self.print(f"Job {job.pk} is run by another process.")
         if job.sentence:
-            self.print(f"Job {job.pk}: {job.get_state_display()}. {job.sentence}")
+            state = job.get_state_display()
+            said = job.sentence if job.sentence.startswith(state) else f"{state}. {job.sentence}"
+            self.print(f"Job {job.pk}: {said}")
         if job.state == State.PAUSED:
             self.print(f"Go on with: manage.py resume {job.pk}")
         return job

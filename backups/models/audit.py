@@ -9,6 +9,10 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from backups.core import chain
+from backups.core.discreet import discreet
+
+LONGEST = 2000
+"""Characters of one value among an entry's details."""
 
 
 class Act(StrEnum):
@@ -73,7 +77,8 @@ class AuditEntry(models.Model):
 
     @property
     def details(self) -> dict[str, Any]:
-        return dict(chain.parse(self.body).get("details", {}))
+        details = chain.parse(self.body).get("details", {})
+        return details if isinstance(details, dict) else {}
 
 
 def record(
@@ -87,7 +92,10 @@ def record(
     job: int | None = None,
     **details: object,
 ) -> AuditEntry:
-    """Append one entry, in the caller's transaction where there is one. No e-mail goes in here."""
+    """Append one entry, in the caller's transaction where there is one.
+
+    E-mails in the details are masked, and a text that is too long is cut and says so.
+    """
     with transaction.atomic():
         head, _ = AuditHead.objects.select_for_update().get_or_create(pk=1)
         at = timezone.now()
@@ -102,7 +110,7 @@ def record(
                 "address": address,
                 "pool": pool,
                 "job": job,
-                "details": details,
+                "details": _fit(details),
             }
         )
         entry = AuditEntry(
@@ -122,3 +130,13 @@ def record(
         entry.save(force_insert=True)
         AuditHead.objects.filter(pk=1).update(seq=entry.seq, hash=entry.hash)
     return entry
+
+
+def _fit(value: Any) -> Any:
+    """Details as they may be kept for ever."""
+    if isinstance(value, str):
+        cut = value if len(value) <= LONGEST else f"{value[:LONGEST]}… (cut, {len(value):,} characters)"
+        return discreet(cut)
+    if isinstance(value, dict):
+        return {_fit(name): _fit(inner) for name, inner in value.items()}
+    return [_fit(inner) for inner in value] if isinstance(value, list | tuple) else value

@@ -18,12 +18,13 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from backups import access, auth, queue
+from backups.core import principal
 from backups.core.files import Unreadable
 from backups.core.lifecycle import OVER, State, sources_of
 from backups.engine.ports import Cause, PortError, Stop
@@ -33,7 +34,7 @@ from backups.reporting import Heartbeat, JobReport, Lease, announce
 from backups.runner.backup import make_backup
 from backups.runner.compare import compare_sides
 from backups.runner.plan import make_plan
-from backups.runner.restore import carry_out
+from backups.runner.restore import carry_out, close_unfinished
 from backups.runner.sources import FILE
 from backups.runner.words import Ended, Refusal
 
@@ -170,29 +171,39 @@ def _work(job: Job, report: JobReport) -> Ended | None:
         return ended
     except Stop as stop:
         return _stopped(job, report, stop)
+    except DatabaseError:
+        raise  # nothing can be written down now: the lease runs out, and the next worker goes on
     except Refusal as refusal:
-        return _flushed(report, Ended(State.FAILED, str(refusal)))
+        return _failed(job, report, str(refusal))
     except Unreadable as error:
-        return _flushed(report, Ended(State.FAILED, f"The backup cannot be used: {error}."))
+        return _failed(job, report, f"The backup cannot be used: {error}. {_kept(job)}")
     except PortError as error:
         log.warning("job failed", job=job.pk, cause=str(error.cause), code=error.code)
-        return _flushed(report, Ended(State.FAILED, f"{error} {_still_true(job, error)}"))
+        return _failed(job, report, f"{error} {_still_true(job, error)}")
     except Exception as error:  # a person must see that it ended, whatever it was
         log.exception("job failed", job=job.pk)
-        text = f"The dashboard itself failed ({type(error).__name__}). {_kept(job)}"
-        return _flushed(report, Ended(State.FAILED, text))
+        return _failed(job, report, f"The dashboard itself failed ({type(error).__name__}). {_kept(job)}")
+
+
+def _failed(job: Job, report: JobReport, sentence: str) -> Ended | None:
+    """A restore that has begun anybody stands still instead: it goes on when the cause is gone."""
+    begun = job.items.filter(intended_at__isnull=False).exists()
+    return _flushed(report, Ended(State.PAUSED if begun else State.FAILED, sentence))
 
 
 def _stopped(job: Job, report: JobReport, stop: Stop) -> Ended | None:
     if stop.why == "lease-lost":
         log.warning("lease lost, walking away", job=job.pk)
         return None
+    if _flushed(report, Ended(State.PAUSED, "")) is None:
+        return None
     if stop.why == "cancel":
-        return _flushed(report, Ended(State.CANCELLED, f"Cancelled. {_kept(job)}"))
+        close_unfinished(job)
+        return Ended(State.CANCELLED, _kept(job))
     if stop.why == "failures":
-        why = "Paused: 20 users in a row failed for the same cause. Look at it before you resume."
-        return _flushed(report, Ended(State.PAUSED, why))
-    return _flushed(report, Ended(State.PAUSED, f"Paused. {_kept(job)}"))
+        why = "User after user failed for the same cause, so it stands still. Look at the cause, then resume."
+        return Ended(State.PAUSED, f"{why} {_kept(job)}")
+    return Ended(State.PAUSED, _kept(job))
 
 
 def _flushed(report: JobReport, ended: Ended) -> Ended | None:
@@ -216,25 +227,34 @@ def _may_still(job: Job) -> None:
         return
     operator = Operator.objects.filter(unique_id=job.asked_by).first()
     if operator is None:
-        raise Refusal("Whoever asked for this is not known here any more. Nothing was done.")
-    auth.recheck(operator)
+        raise Refusal(f"Whoever asked for this is not known here any more. {_kept(job)}")
+    try:
+        auth.recheck(operator)
+    except principal.Refused as error:
+        raise Refusal(f"{error} {_kept(job)}") from None
     allowed = access.can(operator, _NEEDS[Job.Kind(job.kind)])
     if not allowed:
-        raise Refusal(f"{allowed.why} Nothing more was done.")
+        raise Refusal(f"{allowed.why} {_kept(job)}")
 
 
 def _kept(job: Job) -> str:
     if job.kind != Job.Kind.RESTORE:
         return "Nothing was written to a user pool."
-    done = job.items.filter(outcome="created").count()
-    if not done:
-        return "Nobody was created; whoever was begun is in the list."
-    return f"{done:,} users were created and stay; whoever was begun or failed is in the list with the cause."
+    made = job.items.filter(intended_at__isnull=False).exclude(new_sub="")
+    begun = job.items.filter(outcome="unknown", new_sub="").count()
+    stand, done = made.count(), made.filter(outcome="created").count()
+    words = f"{stand:,} users were created and stay" if stand else "Nobody was created"
+    if stand > done:
+        words += f", {stand - done:,} of them unfinished"
+    if begun:
+        words += f"; of {begun:,} more it is not known yet"
+    return f"{words}. Everybody is in the list, with what is missing." if stand or begun else f"{words}."
 
 
 def _still_true(job: Job, error: PortError) -> str:
     if job.kind == Job.Kind.RESTORE:
-        return _kept(job)
+        begun = job.items.filter(intended_at__isnull=False).exists()
+        return "Whoever was created went with it." if begun and error.cause is Cause.GONE else _kept(job)
     if error.cause in (Cause.UNREACHABLE, Cause.LOST, Cause.THROTTLED):
         return "Nothing was changed; ask again when AWS answers."
     return "Nothing was changed."

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import structlog
+
 from backups import catalogue, seal, wiring
 from backups.core.lifecycle import State
 from backups.engine.backup import backup
@@ -13,11 +15,23 @@ from backups.models import Backup, Job
 from backups.reporting import JobReport
 from backups.runner.words import Ended
 
+log = structlog.get_logger(__name__)
 TRIES = 5
+KEPT = "No user pool was changed; what was written is listed as incomplete."
 
 
 def make_backup(job: Job, report: JobReport) -> Ended:
     """Never resumes a half: a new key each time, the half stays ``incomplete`` and is named so."""
+    for left in Backup.objects.filter(being_made_by=job):
+        _give_back(left)  # by a process of this job that was killed
+    try:
+        return _make(job, report)
+    except PortError as error:
+        log.warning("backup failed", job=job.pk, cause=str(error.cause), code=error.code)
+        return Ended(State.FAILED, f"{error} {KEPT}")
+
+
+def _make(job: Job, report: JobReport) -> Ended:
     store = catalogue.store_for(job.pool_name)
     pool = wiring.pool(job.region, job.pool_id)
     clock = wiring.clock()
@@ -48,31 +62,45 @@ def make_backup(job: Job, report: JobReport) -> Ended:
     else:
         raise PortError("Every key that was tried is taken in the bucket.", Cause.EXISTS)
 
-    report.phase("Reading back")
-    found = check(store, reserved.key, report, clock, tool=catalogue.tool(), seal_holds=seal.holds)
-    Backup.objects.filter(pk=reserved.pk).update(being_made_by=None)
-    noted = catalogue.note_one(reserved.key)
     result = {
         "key": reserved.key,
         "pool_id": job.pool_id,
         "users": made.manifest.users,
         "groups": made.manifest.groups,
         "memberships": made.manifest.memberships,
-        "state": noted.state,
-        "checked": noted.checked,
+        "state": Backup.State.INCOMPLETE.value,
+        "checked": False,
         "seconds": f"{made.seconds:.1f}",
     }
+    report.phase("Reading back")
+    try:
+        found = check(store, reserved.key, report, clock, tool=catalogue.tool(), seal_holds=seal.holds)
+        Backup.objects.filter(pk=reserved.pk).update(being_made_by=None)
+        noted = catalogue.note_one(reserved.key)
+    except PortError as error:
+        log.warning("backup not read back", job=job.pk, cause=str(error.cause), code=error.code)
+        result["state"] = _give_back(reserved, "it was written, and could not be read back yet")
+        said = f"Written under {reserved.key}, but it could not be read back: {error}"
+        return Ended(State.FAILED, said, result)
+    except BaseException:
+        _give_back(reserved)
+        raise
+    result |= {"state": noted.state, "checked": noted.checked}
     if not found.checked:
         return Ended(State.FAILED, f"Written, but reading it back did not agree: {found.reason}.", result)
     return Ended(State.DONE, f"{made.manifest.users:,} users backed up and checked.", result)
 
 
-def _give_back(reserved: Backup) -> None:
-    """What was put stays where it is and is shown as incomplete; where nothing was put, no row stays."""
-    Backup.objects.filter(pk=reserved.pk).update(being_made_by=None)
+def _give_back(reserved: Backup, why: str = "it was cut short, and the bucket was not asked since") -> str:
+    """What was put stays where it is, and is listed as what it is; where nothing was put, no row stays.
+
+    Returns its state, as far as the bucket tells.
+    """
+    Backup.objects.filter(pk=reserved.pk).update(being_made_by=None, reason=why)
     try:
-        catalogue.note_one(reserved.key)
+        return catalogue.note_one(reserved.key).state
     except Backup.DoesNotExist:
         reserved.delete()
     except PortError:
         pass  # the next look at the bucket tells
+    return Backup.State.INCOMPLETE

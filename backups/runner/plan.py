@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Set
+from datetime import UTC, datetime
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
 from backups import catalogue, wiring
@@ -40,7 +42,7 @@ def make_plan(job: Job, report: JobReport) -> Ended:
             wanted = _Wanted(job, facts)
             Item.objects.filter(job=job).delete()  # an earlier try's, cut short
             _keep(job, filter(wanted.has, lines), counts, report)
-            numbers = counts.as_json(facts, settings.MAIL_RESERVE)
+            numbers = counts.as_json(facts, settings.MAIL_RESERVE, mails_today())
             with transaction.atomic():
                 Plan.objects.filter(job=job).delete()
                 Plan.objects.create(
@@ -99,7 +101,15 @@ def plan_lines(job: Job, source_name: str, backup: Reading, live: Reading) -> It
         taken_at=_taken_at(source_name, backup),
         memberships=backup.memberships,
         restored=_restored(job),
+        unfinished=_unfinished(job),
     )
+
+
+def mails_today() -> int:
+    """Invitations that restores sent since the day of mails began; nobody tells of other mails."""
+    since = plan.mail_day(timezone.now())
+    sent = Item.objects.filter(messages__gt=0, intended_at__gte=since)
+    return int(sent.aggregate(sum=Sum("messages", default=0))["sum"])
 
 
 def _taken_at(source_name: str, backup: Reading) -> str:
@@ -109,13 +119,35 @@ def _taken_at(source_name: str, backup: Reading) -> str:
     """
     if not source_name.startswith(FILE) and not (key := parse(source_name)).upload:
         return iso(key.taken_at)
-    return max((max(user.created, user.modified) for user in backup.users()), default="")
+    now = iso(timezone.now())
+    dates = (_date(text) for user in backup.users() for text in (user.created, user.modified))
+    return max((date for date in dates if date <= now), default="")
+
+
+def _date(text: str) -> str:
+    """As comparable text; "" for what is no date."""
+    try:
+        date = datetime.fromisoformat(text)
+    except ValueError:
+        return ""
+    return iso(date.astimezone(UTC)) if date.tzinfo else ""
 
 
 def _restored(job: Job) -> frozenset[str]:
     """Subs that earlier restores into this pool made: they are the people of the backup."""
-    subs = Item.objects.filter(job__kind=Job.Kind.RESTORE, job__pool_id=job.pool_id).exclude(new_sub="")
-    return frozenset(subs.filter(outcome__in=("created", "failed")).values_list("new_sub", flat=True))
+    return frozenset(_begun(job).exclude(new_sub="").values_list("new_sub", flat=True))
+
+
+def _unfinished(job: Job) -> dict[str, int]:
+    """Whom an earlier restore began and did not finish: sub in the pool, or key in the backup -> that job."""
+    rows = _begun(job).filter(outcome__in=("unknown", "failed"))
+    return {sub or key: number for key, sub, number in rows.values_list("key", "new_sub", "job")}
+
+
+def _begun(job: Job) -> QuerySet[Item]:
+    """Whom restores into this pool began to create; not the restore that this very plan was made for."""
+    into = Item.objects.filter(job__kind=Job.Kind.RESTORE, job__pool_id=job.pool_id)
+    return into.filter(intended_at__isnull=False).exclude(job__started_from__job=job)
 
 
 class _Wanted:
@@ -151,7 +183,7 @@ def _keep(job: Job, lines: Iterable[Line], counts: Counts, report: JobReport) ->
         rows.append(
             Item(
                 job=job,
-                key=user.key,
+                key=line.key,
                 position=line.position,
                 label=user.label,
                 old_sub=user.sub,

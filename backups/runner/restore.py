@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Count, Q, Sum
 
 from backups import wiring
@@ -29,6 +28,11 @@ from backups.runner.sources import read_side
 from backups.runner.words import Ended, Refusal
 
 BATCH = 2000
+RETRIED = (
+    *("denied", "silent", "throttled", "refused", "read-back-differs"),
+    *("mail-limit", "not-delivered", "not-invited"),
+)
+"""Causes that may be gone at the next try. Not "maybe-invited": a second mail might go out."""
 
 
 def carry_out(job: Job, report: JobReport) -> Ended:
@@ -77,29 +81,51 @@ def totals(job: Job) -> dict[str, int]:
     return {name: int(value) for name, value in counted.items()}
 
 
+def unfinished(job: Job) -> int:
+    """How many users a resumed restore would go on with, or try again."""
+    to_do = Q(outcome__in=("", "unknown")) | Q(outcome="failed", reason__in=RETRIED)
+    return job.items.filter(to_do).count()
+
+
+def try_again(job: Job) -> None:
+    """Before a resume: who failed for a cause that may be gone is taken up from the last finished step."""
+    job.items.filter(outcome="failed", reason__in=RETRIED).update(outcome="unknown", reason="", detail="")
+
+
+def close_unfinished(job: Job) -> None:
+    """At a cancel: who stands complete and waits for an invitation gets an outcome that says so."""
+    job.items.filter(outcome="unknown", step="confirmed").update(outcome="failed", reason="not-invited")
+
+
 def _counters(job: Job) -> dict[str, int]:
+    """Where the live counters stand: users with an outcome; the others count when they have one."""
     counted = totals(job)
+    ended = job.items.filter(outcome__in=("created", "updated", "skipped", "failed"))
     over = sum(counted[name] for name in ("created", "updated", "skipped", "failed"))
-    return {**counted, "left": counted["total"] - over}
+    return {
+        **counted,
+        "confirmed": ended.filter(confirmed=True).count(),
+        "messages": int(ended.aggregate(sum=Sum("messages", default=0))["sum"]),
+        "left": counted["total"] - over,
+    }
 
 
 def _copy_ledger(plan_job: Job, job: Job) -> None:
     """The plan's lines as this job's rows, once; what is only skipped has its outcome at once."""
-    if job.items.exists():
+    if job.items.count() == plan_job.items.count():
         return
-    with transaction.atomic():
-        rows: list[Item] = []
-        for item in plan_job.items.order_by("position").iterator(chunk_size=BATCH):
-            item.pk, item.job = None, job
-            if item.action != Action.CREATE:
-                item.outcome = "skipped"
-            else:
-                item.reason = ""
-            rows.append(item)
-            if len(rows) == BATCH:
-                Item.objects.bulk_create(rows)
-                rows.clear()
-        Item.objects.bulk_create(rows)
+    rows: list[Item] = []
+    for item in plan_job.items.order_by("position").iterator(chunk_size=BATCH):
+        item.pk, item.job = None, job
+        if item.action != Action.CREATE:
+            item.outcome = "skipped"
+        else:
+            item.reason = ""
+        rows.append(item)
+        if len(rows) == BATCH:  # one transaction each: heartbeats get their turn
+            Item.objects.bulk_create(rows, ignore_conflicts=True)
+            rows.clear()
+    Item.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 def _intend(job: Job, stored: Plan) -> None:
@@ -124,7 +150,7 @@ def _tasks(job: Job, stored: Plan, backup: Reading, live: Reading, report: JobRe
     assert live.facts is not None
     pending = {item.key: item for item in job.items.filter(action=Action.CREATE, outcome__in=("", "unknown"))}
     for line in plan_lines(stored.job, stored.source, backup, live):
-        item = pending.pop(line.user.key, None)
+        item = pending.pop(line.key, None)
         if item is None:
             continue
         if item.outcome == "unknown":

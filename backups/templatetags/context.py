@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
 
+from backups.access import Action, can
+from backups.models import Operator
+
 REVEAL_SECONDS = 15 * 60
-REVEALED_UNTIL = "revealed_until"  # in the session: seconds since 1970
+REVEALED = "revealed"  # in the session: {subject: until when, seconds since 1970}
 
 NAV = (
     ("backups", "Backups", ("backup",)),
@@ -36,7 +39,18 @@ def site(request: HttpRequest) -> dict[str, Any]:
 
 
 def revealed(request: HttpRequest) -> bool:
-    """Whether this session was shown e-mails less than 15 minutes ago."""
-    session = getattr(request, "session", None)
-    until = session.get(REVEALED_UNTIL, 0) if session is not None else 0
-    return isinstance(until, int | float) and timezone.now().timestamp() < until
+    """Whether the e-mails of this page's backup or job were revealed here less than 15 minutes ago."""
+    session, subject = getattr(request, "session", None), subject_of(request)
+    if session is None or not subject:
+        return False
+    until = session.get(REVEALED, {}).get(subject, 0)
+    shown = isinstance(until, int | float) and timezone.now().timestamp() < until
+    return shown and bool(can(cast(Operator, request.user), Action.REVEAL))  # a right that may be lost
+
+
+def subject_of(request: HttpRequest) -> str:
+    """Whose users a page shows: a backup's key, or "job 12"; "" for a page of neither."""
+    named = request.resolver_match.kwargs if request.resolver_match else {}
+    if "job" in named:
+        return f"job {named['job']}"
+    return str(named.get("backup", ""))

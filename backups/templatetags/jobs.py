@@ -11,11 +11,13 @@ from django import template
 from django.db.models import Count
 from django.utils import timezone
 
+from backups import actions
 from backups.core import plan
 from backups.core.lifecycle import State
 from backups.core.progress import OUTCOMES, Segment, fold, segments, span, time_left
 from backups.models import Event, Item, Job, Plan
 from backups.models.audit import Act
+from backups.runner.restore import unfinished
 from backups.templatetags.words import number, plural
 
 register = template.Library()
@@ -170,7 +172,8 @@ def acts(context: template.Context, job: Job) -> dict[str, Any]:
         "may_pause": job.kind == Job.Kind.RESTORE
         and job.state in (State.QUEUED, State.RUNNING, State.WAITING)
         and not job.wants,
-        "may_resume": job.state == State.PAUSED,
+        "may_resume": actions.may_resume(job),
+        "unfinished": unfinished(job) if job.over and job.kind == Job.Kind.RESTORE else 0,
         "may_cancel": not job.over and job.wants != "cancel",
         "kept": _kept(job),
     }

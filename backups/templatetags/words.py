@@ -10,13 +10,10 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from backups.core.discreet import discreet
 from backups.core.lifecycle import WORDS, State
-from backups.core.snapshot import mask
 
 register = template.Library()
-
-# An address inside any text: mask() knows one that stands alone.
-_ADDRESS = re.compile(r"[^\s\"'<>(),;:@]+@[^\s\"'<>(),;:@]+")
 
 # word -> (tone, sign, how it is said). No status is told by its colour alone.
 LOOKS: dict[str, tuple[str, str, str]] = {
@@ -125,7 +122,7 @@ def when(at: datetime | str | None) -> SafeString | str:
 def masked(text: object, revealed: object = False) -> str:
     """``{{ user.email|masked:revealed }}``: every e-mail in the text is masked unless it was revealed."""
     said = str(text)
-    return said if revealed else _ADDRESS.sub(lambda found: mask(found[0]), said)
+    return said if revealed else discreet(said)
 
 
 @register.filter

@@ -7,7 +7,7 @@ import binascii
 import os
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -22,7 +22,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from backups import actions, catalogue
 from backups.access import Action
@@ -32,11 +32,11 @@ from backups.core.lifecycle import ACTIVE
 from backups.core.snapshot import User, environment_of
 from backups.core.suggested import fell
 from backups.engine.ports import PortError
-from backups.forms import PAGE, READABLE, need
+from backups.forms import PAGE, READABLE, given, need
 from backups.models import Backup, Catalogue, Job, Operator, Pool
 from backups.models.audit import Act, record
-from backups.templatetags.context import REVEAL_SECONDS, REVEALED_UNTIL
-from backups.templatetags.words import clock, masked, number, sentence, short, size
+from backups.templatetags.context import REVEAL_SECONDS, REVEALED, revealed
+from backups.templatetags.words import clock, number, sentence, short, size
 
 EMPTIED = 0.5
 """A live pool with fewer than this share of the suggested backup's users is called nearly empty."""
@@ -95,7 +95,7 @@ def backups(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def look(request: HttpRequest) -> HttpResponse:
-    need(request, Action.SEE)
+    need(request, Action.BACK_UP)
     try:
         actions.look(actions.actor_of(request))
     except PortError:
@@ -106,7 +106,7 @@ def look(request: HttpRequest) -> HttpResponse:
 @require_POST
 def back_up(request: HttpRequest) -> HttpResponse:
     need(request, Action.BACK_UP)
-    pool = get_object_or_404(Pool, pool_id=request.POST.get("pool", ""))
+    pool = get_object_or_404(Pool, pool_id=given(request.POST, "pool"))
     try:
         job = actions.start_backup(actions.actor_of(request), pool)
     except actions.Refused as refused:
@@ -136,7 +136,7 @@ def upload(request: HttpRequest) -> HttpResponse:
 def _list(request: HttpRequest, wrong: str = "", status: int = 200) -> HttpResponse:
     """The page; after something that did not work, with the sentence that says why."""
     params = request.GET
-    asked = {name: params.get(name, "").strip() for name in ("pool", "state", "q")}
+    asked = {name: given(params, name) for name in ("pool", "state", "q")}
     found = _filtered(asked)
     if cursor := params.get("before", ""):
         at, last = _read_cursor(cursor)
@@ -196,6 +196,7 @@ def _filtered(asked: dict[str, str]) -> QuerySet[Backup]:
 
 def _row(backup: Backup, shared: str) -> Row:
     name = short(f"…{backup.pool_name.removeprefix(shared)}" if shared else backup.pool_name)
+    name = "" if name == "…-" else name  # nothing is left that the chip does not say
     before: int | None = getattr(backup, "users_before", None)
     if before is None or backup.users is None:
         return Row(backup, name, None, False)
@@ -275,8 +276,10 @@ def _read_cursor(cursor: str) -> tuple[datetime, int]:
         moment = datetime.fromisoformat(at)
         if moment.tzinfo is None:
             raise ValueError("a cursor's time has its zone")
-        return moment, int(last)
-    except (ValueError, binascii.Error) as error:
+        if not 0 <= int(last) < 2**63:
+            raise ValueError("a cursor's number is a row's")
+        return moment.astimezone(UTC), int(last)
+    except (ValueError, OverflowError, binascii.Error) as error:
         raise BadRequest("no such cursor") from error
 
 
@@ -311,7 +314,7 @@ class People:
 def backup(request: HttpRequest, backup: str) -> HttpResponse:
     need(request, Action.SEE)
     row = get_object_or_404(Backup, key=backup)
-    query = request.GET.get("q", "").strip()
+    query = given(request.GET, "q")
     cursor = request.GET.get("after", "")
     after = int(cursor) if cursor.isascii() and cursor.isdigit() and len(cursor) < 19 else 0
     manifest: dict[str, Any] = row.manifest or {}
@@ -325,7 +328,7 @@ def backup(request: HttpRequest, backup: str) -> HttpResponse:
         "manifest": manifest,
         "parts": _parts(row),
         "missing": _missing(row),
-        "people": _people(row, query, after),
+        "people": _people(row, query, after, clear=revealed(request)),
         "q": query,
         "live": live,
         "here": request.get_full_path(),
@@ -333,7 +336,7 @@ def backup(request: HttpRequest, backup: str) -> HttpResponse:
     return render(request, "backups/one.html", context)
 
 
-@require_safe
+@require_GET
 def download(request: HttpRequest, backup: str, part: str) -> HttpResponseBase:
     need(request, Action.DOWNLOAD)
     row = get_object_or_404(Backup, key=backup)
@@ -364,6 +367,7 @@ async def _stream(first: bytes, chunks: Iterator[bytes]) -> AsyncIterator[bytes]
 def reveal(request: HttpRequest) -> HttpResponse:
     need(request, Action.REVEAL)
     operator = cast(Operator, request.user)
+    subject = _subject(given(request.POST, "what"))
     with transaction.atomic():
         actor = actions.actor_of(request)
         record(
@@ -371,14 +375,26 @@ def reveal(request: HttpRequest) -> HttpResponse:
             actor_id=operator.unique_id,
             actor=operator.name,
             address=actor.address,
-            what=masked(request.POST.get("what", ""))[:300],
+            what=subject,
             seconds=REVEAL_SECONDS,
         )
-        request.session[REVEALED_UNTIL] = int(timezone.now().timestamp()) + REVEAL_SECONDS
+        now = int(timezone.now().timestamp())
+        others = {what: until for what, until in request.session.get(REVEALED, {}).items() if until > now}
+        request.session[REVEALED] = {**others, subject: now + REVEAL_SECONDS}
     target = request.POST.get("next", "")
     if not url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}, require_https=False):
         return redirect("backups")
     return redirect(target)
+
+
+def _subject(asked: str) -> str:
+    """The key of a backup or "job 12", as it is called here: the entry names what there is."""
+    word, _, number = asked.partition(" ")
+    if word == "job" and number.isascii() and number.isdigit() and len(number) < 19:
+        return f"job {get_object_or_404(Job, pk=int(number)).pk}"
+    if "\0" in asked:
+        raise Http404
+    return get_object_or_404(Backup, key=asked).key
 
 
 def _parts(row: Backup) -> list[dict[str, Any]]:
@@ -412,8 +428,11 @@ def _missing(row: Backup) -> list[str]:
     return always
 
 
-def _people(row: Backup, query: str, after: int) -> People:
-    """Users of the file in its order, from position ``after`` on, that hold the query in any field."""
+def _people(row: Backup, query: str, after: int, *, clear: bool) -> People:
+    """Users of the file in its order, from position ``after`` on, that hold the query in any field.
+
+    ``clear``: e-mails are shown, so they are searched like the rest.
+    """
     if not row.readable:
         return People(
             [], 0, "", None, "The users of this backup cannot be shown, because it cannot be trusted."
@@ -423,7 +442,7 @@ def _people(row: Backup, query: str, after: int) -> People:
     matched, last = 0, ""
     try:
         for position, user in enumerate(catalogue.users_of(row), 1):
-            if needle and needle not in _text(user):
+            if needle and not _fits(user, needle, clear=clear):
                 continue
             matched += 1
             if position <= after:
@@ -444,8 +463,8 @@ def _person(user: User) -> Person:
     return Person(user, sorted((k, v) for k, v in user.attributes.items() if k not in _COLUMNS))
 
 
-def _text(user: User) -> str:
-    """Everything of a user that can be searched, folded."""
+def _fits(user: User, needle: str, *, clear: bool) -> bool:
+    """Part of any field; of what holds an e-mail that is masked only the whole, or search would spell it."""
     said = [
         user.username,
         user.status,
@@ -454,4 +473,9 @@ def _text(user: User) -> str:
         user.modified,
     ]
     said += [f"{name}={value}" for name, value in user.attributes.items()]
-    return "\n".join(said).casefold()
+    if clear:
+        return needle in "\n".join(said).casefold()
+    if needle in "\n".join(text for text in said if "@" not in text).casefold():
+        return True
+    whole = (user.username, *user.attributes.values())
+    return "@" in needle and any(needle == text.casefold() for text in whole)

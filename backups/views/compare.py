@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -14,6 +16,7 @@ from backups import access, actions, forms
 from backups.core.lifecycle import State
 from backups.core.progress import segments
 from backups.models import Backup, Difference, Job, Pool
+from backups.templatetags.context import revealed
 
 KINDS = ("only_from", "changed", "only_to")
 
@@ -82,6 +85,15 @@ def _presets() -> list[tuple[str, str, str]]:
     ]
 
 
+def _holding(text: str, *, clear: bool) -> Q:
+    """``forms.holding`` for text that has a line for each value."""
+    folded = text.casefold()
+    if clear:
+        return Q(search__contains=folded)
+    around = "" if "@" in folded else "[^\\n@]*"
+    return Q(search__regex=f"(^|\\n){around}{re.escape(folded)}{around}(\\n|$)")
+
+
 def _result(request: HttpRequest, job: Job) -> dict[str, Any]:
     result = job.result
     kind, text = forms.given(request.GET, "kind"), forms.given(request.GET, "q")
@@ -89,7 +101,7 @@ def _result(request: HttpRequest, job: Job) -> dict[str, Any]:
         kind = next((name for name in KINDS if result.get(name)), "changed")
     rows = Difference.objects.filter(job=job, kind=kind)
     if text:
-        rows = rows.filter(search__contains=text.casefold())
+        rows = rows.filter(_holding(text, clear=revealed(request)))
     parts = [(name, int(result.get(name, 0))) for name in ("only_from", "changed", "only_to", "same")]
     of_backup = not job.params.get("from", "").startswith("live:")
     missing = parts[0][1] if of_backup and job.params.get("to", "").startswith("live:") else 0

@@ -15,6 +15,7 @@ from backups import access, actions, forms
 from backups.core import plan as plans
 from backups.core.lifecycle import State
 from backups.models import Backup, Item, Job, Plan, Pool
+from backups.templatetags.context import revealed
 
 ACTIONS = ("create", "update", "skip", "cannot")
 MOST_REASONS = 50
@@ -153,7 +154,8 @@ def _lines(request: HttpRequest, job: Job, first: str) -> dict[str, Any]:
     if reason:
         rows = rows.filter(reason=reason)
     if text:
-        rows = rows.filter(Q(label__icontains=text) | Q(old_username__icontains=text) | Q(old_sub=text))
+        words = forms.holding(text, "label", "old_username", clear=revealed(request))
+        rows = rows.filter(words | Q(old_sub=text))
     return {
         "rows": forms.page(rows, "position", forms.given(request.GET, "after"), newest_first=False),
         "action": action,

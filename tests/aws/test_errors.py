@@ -127,6 +127,11 @@ def test_no_address_and_no_value_is_quoted(text: str, shown: str) -> None:
     assert shown in str(translate(answer("InvalidParameterException", text), "create a user"))
 
 
+def test_a_very_long_answer_is_read_once() -> None:
+    long = "x" * 400_000  # from each of its letters it would be read for minutes
+    assert discreet(long) == long
+
+
 def test_asking_lets_other_errors_pass() -> None:
     with pytest.raises(ZeroDivisionError), asking("divide"):
         _ = 1 / 0

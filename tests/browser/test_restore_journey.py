@@ -117,13 +117,13 @@ def test_from_a_refused_guest_to_everybody_restored(default: Product, sit: Sit, 
     assert set(of_the_restore) | set(of_what_came_before) <= set(acts)
     for act in of_the_restore:
         expect(iva.page.get_by_role("row").filter(has_text=act)).to_contain_text(f"job {job}")
-    iva.page.get_by_label("Person").select_option("guest")
+    iva.page.get_by_label(re.compile("^Person")).select_option("guest")
     iva.button("Filter").click()
     only = iva.page.locator("tbody tr")
     expect(only).to_have_count(1)
     expect(only).to_contain_text("was refused at sign-in")
-    iva.page.get_by_label("Person").select_option("")
-    iva.page.get_by_label("Act").select_option("restore.ended")
+    iva.page.get_by_label(re.compile("^Person")).select_option("")
+    iva.page.get_by_label(re.compile("^Act")).select_option("restore.ended")
     iva.button("Filter").click()
     expect(only).to_have_count(1)
     expect(only).to_contain_text(f"job {job}")
@@ -151,21 +151,21 @@ def test_what_the_browser_would_refuse_is_seen(default: Product, sit: Sit) -> No
     """The other tests rest on it: an inline script is refused, and the desk has it in writing."""
     anybody: Desk = sit(default)
     anybody.page.goto("/sign-in/")
-    anybody.page.evaluate(
-        "document.head.append(Object.assign(document.createElement('script'), {textContent: 'window.ran = 1'}))"
-    )
+    inline = "Object.assign(document.createElement('script'), {textContent: 'window.ran = 1'})"
+    anybody.page.evaluate(f"document.head.append({inline})")
     assert anybody.page.evaluate("window.ran") is None
     assert any("Content Security Policy" in fault for fault in anybody.faults)
     anybody.faults.clear()
 
 
-def test_no_page_is_wider_than_a_narrow_screen(default: Product, sit: Sit) -> None:
+def test_no_page_is_wider_than_the_screen(default: Product, sit: Sit) -> None:
     iva = sit(default)
     iva.sign_in("iva", at="/")
     expect(iva.heading("Backups")).to_be_visible()
-    iva.page.set_viewport_size({"width": 320, "height": 700})
     addresses = ["/backups/", "/compare/", "/restore/", "/jobs/", "/audit/"]
     addresses.append(iva.page.locator("tbody a").first.get_attribute("href") or "")
     for address in addresses:
         iva.page.goto(address)
-        assert iva.page.evaluate("document.documentElement.scrollWidth") == 320, address
+        for width in (1280, 320):
+            iva.page.set_viewport_size({"width": width, "height": 700})
+            assert iva.page.evaluate("document.documentElement.scrollWidth") <= width, (address, width)

@@ -78,7 +78,7 @@ def test_two_entries_that_changed_places_are_named() -> None:
     assert "its text carries another number" in whats
 
 
-@pytest.mark.parametrize("body", ["", "no json", "[1]", '"text"', "null"])
+@pytest.mark.parametrize("body", ["", "no json", "[1]", '"text"', "null", "[" * 100_000])
 def test_a_text_that_is_no_entry_is_a_fault_and_no_crash(body: str) -> None:
     assert parse(body) == {}
     chain = a_chain()

@@ -99,7 +99,7 @@ values = plain | st.lists(plain, max_size=3) | st.dictionaries(st.text(max_size=
 people = st.lists(
     st.builds(
         lambda name, more: {**more, "Username": name, "Attributes": [{"Name": "name", "Value": name}]},
-        st.text(min_size=1, max_size=12),
+        st.text(min_size=1, max_size=12).filter(lambda name: "\0" not in name),
         st.dictionaries(st.text(max_size=6).filter(lambda key: key != "Enabled"), values, max_size=3),
     ),
     max_size=5,
@@ -292,6 +292,13 @@ def test_a_newer_format_is_refused_by_its_number() -> None:
         changed(unread=None),
         changed(unread=["mfa"]),
         changed(invented=1),
+        changed(made_by="x" * 201),
+        changed(made_by="a\0b"),
+        changed(unread={"mfa": "\0"}),
+        changed(users=2**63),
+        changed(groups=-1),
+        changed(started="yesterday"),
+        changed(finished="2026-11-22T01:00:09"),
     ],
 )
 def test_a_manifest_of_another_shape_is_refused(data: bytes) -> None:
@@ -312,3 +319,50 @@ def test_users_are_given_as_they_come() -> None:
 
     assert isinstance(next(read_users(chunks())), User)
     assert next(iter(write_users(iter(PEOPLE)))) == b"[\n"
+
+
+# --- bombs -----------------------------------------------------------------------------------
+
+ENTRY = orjson.dumps(PEOPLE[0])
+NESTED = b'{"Username": "a", "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+LONG = b'{"Username": "a", "x": "' + b"x" * 3 * files.MAX_LINE + b'"}'
+
+
+@pytest.mark.parametrize("before", [b"[\n" + ENTRY + b",\n", b"[" + ENTRY + b","])
+@pytest.mark.parametrize("entry", [NESTED, LONG], ids=["deep", "long"])
+@pytest.mark.parametrize("wrap", [lambda data: data, packed], ids=["plain", "gzip"])
+def test_an_entry_beyond_all_bounds_is_refused(
+    before: bytes, entry: bytes, wrap: Callable[[bytes], bytes]
+) -> None:
+    with pytest.raises(Unreadable):
+        for _ in read_users(cut_into(wrap(before + entry + b"\n]"), 65_536)):
+            pass
+
+
+@pytest.mark.parametrize("around", [b"[\n%s\n]", b"[%s]"], ids=["line", "parser"])
+@pytest.mark.parametrize(("deep", "read"), [(files.MAX_DEPTH - 1, True), (files.MAX_DEPTH, False)])
+def test_both_ways_to_read_have_the_same_depth(around: bytes, deep: int, read: bool) -> None:
+    data = around % (b'{"Username": "a", "x": ' + b"[" * deep + b"]" * deep + b"}")
+    if read:
+        assert len(entries(data)) == 1
+    else:
+        with pytest.raises(Unreadable, match="nested deeper"):
+            entries(data)
+
+
+def test_a_long_string_that_never_ends_is_not_waited_for() -> None:
+    def endless() -> Iterator[bytes]:
+        yield b'[{"Username": "'
+        while True:
+            yield b"x" * 65_536
+
+    with pytest.raises(Unreadable, match="longer than any user"):
+        list(read_users(endless()))
+
+
+def test_a_gzip_file_unpacks_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MAX_UNPACKED", len(FILE))
+    assert entries(packed(FILE)) == PEOPLE
+    monkeypatch.setattr(files, "MAX_UNPACKED", len(FILE) - 1)
+    with pytest.raises(Unreadable, match="unpacks to more"):
+        entries(packed(FILE))

@@ -27,6 +27,12 @@ def test_an_upload_names_no_pool() -> None:
     assert found is not None and found.upload and found.name == "data.json" and found.key == key
 
 
+def test_an_upload_may_be_called_like_a_part() -> None:
+    key = "_cognito-admin/uploads/2026-11-22.01-02-03/data.json"
+    found = naming.parse(key)
+    assert found is not None and (found.key, found.name) == (key, "data.json")
+
+
 @pytest.mark.parametrize("part", sorted(naming.KNOWN))
 def test_a_part_belongs_to_its_backup(part: str) -> None:
     key = naming.parse("2026-11-22.01-02-03/p")
@@ -46,6 +52,8 @@ def test_a_part_belongs_to_its_backup(part: str) -> None:
         "2026-11-22.01-02-03",
         "2026-11-22.01-02-03/p/q",
         "2026-11-22.01-02-03/p/q/data.json",
+        "2026-11-22.01-02-03/" + "p" * 129,
+        "2026-11-22.01-02-03/p\0",
         "x2026-11-22.01-02-03/p",
         "_cognito-admin/jobs/2026-11-22.01-02-03/p",
         "٢٠٢٦-11-22.01-02-03/p",
@@ -56,7 +64,16 @@ def test_anything_else_is_no_backup(key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["2026-11-22.01-02-03/p/notes.txt", "2026-11-22.01-02-03/p", "README.md", "x/data.json"]
+    "key",
+    [
+        "2026-11-22.01-02-03/p/notes.txt",
+        "2026-11-22.01-02-03/p",
+        "README.md",
+        "x/data.json",
+        "2026-11-22.01-02-03/p/manifest.json/data.json",
+        "2026-11-22.01-02-03/p//data.json",
+        "/2026-11-22.01-02-03/p/data.json",
+    ],
 )
 def test_an_object_that_is_no_part_belongs_to_no_backup(key: str) -> None:
     assert naming.split(key) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -142,7 +143,6 @@ def test_the_sub_is_required_of_nobody() -> None:
     ("user", "pool", "reason"),
     [
         (a_user("", username="ada b"), NAME_POOL, "no-username"),
-        (a_user("", username="a" * 129), NAME_POOL, "no-username"),
         (a_user("", username="ada@x.io"), ALIAS_POOL, "no-username"),
         (a_user("", username="ada@x.io"), NAME_POOL, "missing"),
         (a_user("ada@x.io", username="ada"), ALIAS_POOL, "missing"),
@@ -208,9 +208,49 @@ def test_who_was_there_before_the_backup_is_mapped_by_name() -> None:
     assert line.reason == "exists" and line.known and line.known.sub == "9"
 
 
-def test_without_a_time_nobody_can_be_called_a_newcomer() -> None:
-    newer = a_user("ada@x.io", sub="9", created=AFTER)
-    assert said([a_user("ada@x.io", sub="1")], [newer], taken_at="") == [("skip", "exists")]
+def test_without_a_time_a_name_alone_makes_nobody_the_same_person() -> None:
+    there = a_user("ada@x.io", sub="9", created=AFTER)
+    asked = [a_user("ada@x.io", sub="1")]
+    (line,) = lines(asked, [there], taken_at="")
+    assert (line.reason, line.known) == ("same-name", None)
+    (line,) = lines(asked, [there], taken_at="", restored=frozenset({"9"}))
+    assert (line.reason, line.known and line.known.sub) == ("exists", "9")
+
+
+def test_whom_an_earlier_job_began_and_did_not_finish_is_said() -> None:
+    asked, there = [a_user("ada@x.io", sub="1")], a_user("ada@x.io", sub="9", created=AFTER)
+    for unfinished in ({"9": 7}, {"1": 7}):
+        (line,) = lines(asked, [there], unfinished=unfinished)
+        assert (line.action, line.reason, line.detail) == ("skip", "unfinished", "7")
+        assert plan.sentence(line.reason, line.detail) == (
+            "was begun by job 7 and is not finished; go on with that job"
+        )
+    (line,) = lines(asked, [], unfinished={"1": 7})
+    assert line.action == "create", "nobody is there: there is nothing to go on with"
+
+
+def test_two_entries_of_one_key_are_two_lines_unless_they_are_the_same() -> None:
+    ada, twin = a_user("ada@x.io", sub="1"), a_user("bob@x.io", sub="1")
+    found = lines([ada, ada, twin, ada], [])
+    assert [(line.key, line.action, line.reason) for line in found] == [
+        ("1", "create", "missing"),
+        ("1#2", "skip", "duplicate"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("user", "reason"),
+    [
+        (a_user("a" * 125 + "@x.io"), "no-username"),
+        (a_user("ada b@x.io"), "no-username"),
+        (a_user("no at sign"), "no-username"),
+        (a_user("ada"), "no-username"),
+        (a_user("ada@x.io", foo="1"), "unknown-attribute"),
+        (a_user("ada@x.io", profile="x" * 2049), "too-long"),
+    ],
+)
+def test_what_aws_would_surely_refuse_is_planned_so(user: User, reason: str) -> None:
+    assert said([user]) == [("cannot", reason)]
 
 
 def test_a_newcomer_by_sub_came_while_the_backup_was_read() -> None:
@@ -277,7 +317,8 @@ def test_laws_of_every_plan(
     backup: list[User], live: list[User], pool: PoolFacts, restored: set[str]
 ) -> None:
     found = lines(backup, live, pool, restored=frozenset(restored))
-    assert [line.user.key for line in found] == list(dict.fromkeys(user.key for user in backup))
+    assert [line.user.key for line in found if not line.twin] == list(dict.fromkeys(u.key for u in backup))
+    assert len({line.key for line in found}) == len(found), "a line without a row of its own"
     mapped = [line.known.sub for line in found if line.known]
     assert len(mapped) == len(set(mapped)), "one person of the pool for two of the backup"
     for line in found:
@@ -328,19 +369,26 @@ def test_the_stored_numbers_hold_each_way_against_the_days_limit() -> None:
 
 
 def test_more_invitations_than_a_day_has_are_refused_with_both_numbers() -> None:
-    counts = Counts(invitable=41)
-    why = plan.invite_refused(counts, facts(), 10)
+    why = plan.invite_refused(41, facts(), 10)
     assert (
         "41 invitations" in why and "the 40 that" in why and "50 mails a day" in why and "10 are kept" in why
     )
-    assert plan.invite_refused(Counts(invitable=40), facts(), 10) == ""
-    assert plan.invite_refused(Counts(invitable=1), facts(), 60) != ""
+    assert plan.invite_refused(40, facts(), 10) == ""
+    assert plan.invite_refused(1, facts(), 60) != ""
+    assert plan.invite_refused(15, facts(), 10, sent=25) == ""
+    assert "the 15 that" in plan.invite_refused(16, facts(), 10, sent=25)
+    assert "25 were sent today" in plan.invite_refused(16, facts(), 10, sent=25)
+
+
+def test_the_day_of_mails_begins_at_nine() -> None:
+    assert plan.mail_day(datetime(2026, 11, 22, 8, 59, tzinfo=UTC)) == datetime(2026, 11, 21, 9, tzinfo=UTC)
+    assert plan.mail_day(datetime(2026, 11, 22, 9, 0, tzinfo=UTC)) == datetime(2026, 11, 22, 9, tzinfo=UTC)
 
 
 def test_where_ses_sends_no_limit_binds() -> None:
     ses = facts(mail="DEVELOPER")
     assert plan.mail_limit(ses) is None and plan.mail_allowed(ses, 10) is None
-    assert plan.invite_refused(Counts(invitable=10**6), ses, 10) == ""
+    assert plan.invite_refused(10**6, ses, 10) == ""
 
 
 def test_every_reason_is_a_sentence() -> None:

@@ -198,6 +198,17 @@ def test_a_checked_json_of_another_kind_is_worth_nothing(store: FakeStore, data:
     assert checked(store).checked, "reading everything back is"
 
 
+@pytest.mark.parametrize("part", ["pool.json", "groups.json", "data.json", "manifest.json"])
+def test_bytes_that_are_younger_than_the_check_were_not_checked(store: FakeStore, part: str) -> None:
+    checked(store)
+    overwrite(store, part, store.read(f"{KEY}/{part}"))
+    assert seen(store).checked, "put in the same second, as the check itself may be"
+    store.clock.advance(1)
+    overwrite(store, part, store.read(f"{KEY}/{part}"))
+    assert not seen(store).checked
+    assert checked(store).checked, "reading everything back is"
+
+
 def test_somebody_else_checking_at_the_same_time_is_the_same_fact(store: FakeStore) -> None:
     store.fail("put", Cause.EXISTS)
     assert checked(store).checked

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -257,3 +259,63 @@ def test_a_pool_that_does_not_answer_is_not_read_by_halves(
     with pytest.raises(PortError):
         read_pool(pool, FakeReport(), "live")
     assert not any(map(os.path.exists, spooled))
+
+
+# --- no room on this host ----------------------------------------------------------------------------
+
+
+class Full:
+    """A temporary file on a full disk: it takes what fits its buffer, and refuses at the end, or at once."""
+
+    name = "/nowhere"
+
+    def __init__(self, *, at_once: bool) -> None:
+        self.at_once, self.closed = at_once, False
+
+    def write(self, data: bytes) -> None:
+        if self.at_once:
+            self.flush()
+
+    def flush(self) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def close(self) -> None:
+        self.closed = True
+        self.flush()
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("side", ["backup", "file", "pool"])
+def test_a_full_disk_is_the_hosts_fault_and_not_the_backups(
+    pool: FakePool,
+    store: FakeStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    side: str,
+    at_once: bool,
+) -> None:
+    file = tmp_path / "users.json"
+    file.write_bytes(sample("cbr-users.json"))
+    full = Full(at_once=at_once)
+    monkeypatch.setattr(module, "_spool", lambda: full)
+    monkeypatch.setattr(tempfile, "tempdir", "/var/full")
+    with pytest.raises(PortError) as found:
+        if side == "backup":
+            read_backup(store, KEY, FakeReport(), "backup")
+        elif side == "file":
+            read_file(str(file), FakeReport(), "backup")
+        else:
+            read_pool(pool, FakeReport(), "live")
+    assert str(found.value).startswith(
+        "There is no room in /var/full: No space left on device. Nothing was done"
+    )
+    assert found.value.cause is Cause.NO_ROOM and full.closed
+
+
+def test_without_any_folder_for_temporary_files_it_says_so(
+    store: FakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [])
+    with pytest.raises(PortError, match="There is no room in the folder for temporary files"):
+        read_backup(store, KEY, FakeReport(), "backup")

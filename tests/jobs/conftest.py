@@ -10,8 +10,9 @@ from django.utils import timezone
 from backups import actions, catalogue, queue, wiring
 from backups.core.snapshot import PoolFacts
 from backups.engine.ports import Cause, PortError
-from backups.models import Pool
+from backups.models import Operator, Pool
 from tests.fakes import FakeClock, FakePool, FakeStore
+from tests.web.conftest import RememberingIam
 
 IVA = actions.Actor("terminal:iva@host", "iva@host", terminal=True)
 
@@ -50,6 +51,20 @@ def account(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Account:
     monkeypatch.setattr(wiring, "caller", lambda: "arn:aws:iam::123456789012:user/host")
     monkeypatch.setattr(wiring, "clock", FakeClock)
     return account
+
+
+@pytest.fixture
+def pol(account: Account, monkeypatch: pytest.MonkeyPatch) -> actions.Actor:
+    """Somebody on the page, whom IAM still knows."""
+    monkeypatch.setattr(wiring, "identity", RememberingIam)
+    Operator.objects.create(
+        unique_id="AIDAPOL",
+        name="pol",
+        account="123456789012",
+        groups=["engineering"],
+        active_keys=["AKIAPOL"],
+    )
+    return actions.Actor("AIDAPOL", "pol", key_id="AKIAPOL")
 
 
 @pytest.fixture

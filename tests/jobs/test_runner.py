@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from backups import actions, catalogue, runner
@@ -95,7 +96,7 @@ def test_a_backup_cut_short_is_incomplete_and_yesterdays_stays(account: Account,
     account.store.fail("put", Cause.DENIED, nth=3)  # data.json
     job = run(actions.start_backup(IVA, account.row(team)))
     assert job.state == State.FAILED
-    assert "Nothing was changed." in job.sentence
+    assert "No user pool was changed" in job.sentence
     half = Backup.objects.exclude(pk=good.pk).get()
     assert (half.state, half.suggested) == ("incomplete", False)
     assert "cut short" in half.reason or "never written" in half.reason
@@ -322,21 +323,133 @@ def test_who_comes_back_too_late_writes_nothing(account: Account, team: FakePool
     assert not Event.objects.filter(job=job, kind="line").exists()
 
 
-def test_pause_and_resume_from_the_ledger(account: Account, team: FakePool, sent: list[int]) -> None:
+def test_pause_and_resume_from_the_ledger(
+    account: Account, team: FakePool, sent: list[int], pol: actions.Actor
+) -> None:
     backup = backed_up(account, team)
     lose(team, 1, 2)
     job = start(planned(account, backup, team))
     actions.pause(IVA, job)
     assert job.state == State.PAUSED
     assert runner.run(job.pk) is None, "a paused job is nobody's"
-    web = actions.Actor("AIDA", "pol")
-    assert actions.resume(web, job).state == State.QUEUED
+    assert actions.resume(pol, job).state == State.QUEUED
     assert sent == [job.pk]
     assert run(job).state == State.DONE
     with pytest.raises(actions.Refused, match="is done"):
-        actions.resume(web, job)
+        actions.resume(pol, job)
     with pytest.raises(actions.Refused, match="nothing left to cancel"):
-        actions.cancel(web, job)
+        actions.cancel(pol, job)
+
+
+@pytest.mark.parametrize("first", ["the pool does not answer", "the bucket does not answer"])
+def test_a_takeover_that_meets_a_silent_aws_stands_still_and_goes_on_later(
+    account: Account, team: FakePool, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    backup = backed_up(account, team)
+    lose(team, *range(6))
+    job = start(planned(account, backup, team))
+    with monkeypatch.context() as patch:
+        killed_after(patch, 3)
+        with pytest.raises(Killed):
+            runner.run(job.pk)
+    Job.objects.filter(pk=job.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+    if first == "the pool does not answer":
+        team.fail("facts", Cause.UNREACHABLE)
+    else:
+        account.store.fail("list", Cause.UNREACHABLE)
+    run(job)
+    assert job.state == State.PAUSED, "begun people are never left behind by a failure"
+    assert "not known yet" in job.sentence or "unfinished" in job.sentence
+
+    lines = planned(account, backup, team).counts["by_reason"]
+    assert lines.get("registered-again", 0) == 0, "nobody whom we created is called a newcomer"
+    assert lines["unfinished"] > 0
+    assert run(actions.resume(IVA, job)).state == State.DONE
+    assert (job.result["created"], job.result["failed"], len(team.entries)) == (6, 0, 12)
+    assert {entry["UserStatus"] for entry in team.entries.values()} == {"CONFIRMED"}
+
+
+def test_who_failed_is_tried_again_when_the_cause_is_gone(account: Account, team: FakePool) -> None:
+    backup = backed_up(account, team)
+    lose(team, 1, 2, 4)
+    team.fail("add_to_group", Cause.DENIED, times=2, message="Not allowed to add a user to a group.")
+    job = run(start(planned(account, backup, team)))
+    assert (job.state, job.result["created"], job.result["failed"]) == (State.DONE_WITH_FAILURES, 1, 2)
+    again = planned(account, backup, team)
+    assert again.counts["by_reason"]["unfinished"] == 2, "a new plan says so, and calls nobody finished"
+
+    run(actions.resume(IVA, job))
+    assert (job.state, job.result["created"], job.result["failed"]) == (State.DONE, 3, 0)
+    assert job.counters["confirmed"] == 3
+    assert len(team.memberships["admins"] & team.entries.keys()) == 2
+    with pytest.raises(actions.Refused, match="nothing to go on with"):
+        actions.resume(IVA, job)
+
+
+def test_a_cancel_among_invitations_leaves_everybody_an_outcome_and_a_place_in_the_map(
+    account: Account, team: FakePool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup = backed_up(account, team)
+    lose(team, *range(6))
+    job = start(planned(account, backup, team), "invite")
+    whole = JobReport.keep_going
+
+    def keep_going(self: JobReport) -> None:
+        if team.messages.total() == 2:
+            Job.objects.filter(pk=job.pk).update(wants="cancel")
+        whole(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(JobReport, "keep_going", keep_going)
+        run(job)
+    assert job.state == State.CANCELLED
+    assert "6 users were created and stay, 3 of them unfinished" in job.sentence
+    rows = Item.objects.filter(job=job, action="create")
+    assert set(rows.values_list("outcome", "reason")) >= {("failed", "not-invited")}
+    assert not rows.filter(outcome__in=("", "unknown")).exists()
+    assert len(list(actions.identity_map(IVA, job))) == 13
+
+    run(actions.resume(IVA, job))
+    assert (job.state, job.result["created"]) == (State.DONE, 6)
+    assert set(team.messages.values()) == {1}, "nobody was mailed twice"
+
+
+def test_the_days_mails_are_counted_over_all_restores(account: Account) -> None:
+    pool = account.add()
+    for number in range(50):
+        pool.add(f"person{number}@uni.example", name="P")
+    backup = backed_up(account, pool)
+    lose(pool, *range(30))
+    other = planned(account, backup, pool)
+    assert run(start(planned(account, backup, pool), "invite")).result["messages"] == 30
+    with pytest.raises(actions.Refused, match="have sent 30 mails since this plan"):
+        start(other, "invite")
+    lose(pool, *range(30, 45))
+    plan = planned(account, backup, pool)
+    assert (plan.counts["mails_today"], plan.counts["mail_allowed"]) == (30, 10)
+    with pytest.raises(actions.Refused, match="15 invitations are more than the 10"):
+        start(plan, "invite")
+
+
+def test_a_database_that_is_away_for_a_moment_loses_nothing(
+    account: Account, team: FakePool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup = backed_up(account, team)
+    lose(team, *range(6))
+    job = start(planned(account, backup, team))
+    with monkeypatch.context() as patch:
+        patch.setattr("backups.reporting._upsert", raise_locked)
+        with pytest.raises(OperationalError):
+            runner.run(job.pk)
+    job.refresh_from_db()
+    assert job.state == State.RUNNING
+    Job.objects.filter(pk=job.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+    run(job)
+    assert (job.state, job.result["created"], len(team.entries)) == (State.DONE, 6, 12)
+
+
+def raise_locked(*_: object) -> None:
+    raise OperationalError("database is locked")
 
 
 def test_a_running_job_is_cancelled_at_its_next_step(account: Account, team: FakePool) -> None:

@@ -287,7 +287,7 @@ def test_a_damaged_backup_is_listed_with_its_reason_and_never_restored(
     key = f"2026-01-02.03-04-05/{name}"
     host.aws("s3").put_object(Bucket=BUCKET, Key=f"{key}/data.json", Body=content)
     status, checked, _ = host.run("check_backup", key)
-    assert (status, checked["state"], checked["users"]) == (1, "unreadable", None)
+    assert (status, checked["state"], checked["users"]) == (1, "unreadable", 0)
     assert why in checked["reason"]
     status, refused, _ = host.run(
         "restore", "--backup", key, "--to", pool_id,
@@ -306,6 +306,22 @@ def test_when_aws_is_silent_one_sentence_says_so(host: Host) -> None:
         status, _, said = host.run(*command, **away)
         assert status == 1
         assert "Nothing was done" in said or "nothing was done" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("DATABASE_URL", "nonsense", "DATABASE_URL is no address of a database"),
+        ("LEASE_SECONDS", "abc", "LEASE_SECONDS is no whole number"),
+        ("PRODUCTION", "perhaps", "PRODUCTION is neither true nor false"),
+        ("LOG_LEVEL", "loud", "LOG_LEVEL is no level"),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence(host: Host, name: str, value: str, says: str) -> None:
+    status, found, said = host.run("pools", **{name: value})
+    assert status == 1
+    assert says in found["error"] and says in said
+    assert value not in said, "what is wrong may hold a password"
 
 
 def test_without_a_seal_key_the_origin_is_unknown(host: Host) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from io import StringIO
+
 import pytest
+from django.core.management import call_command
 from django.test import Client
 
-from backups.models import AuditEntry
+from backups.models import AuditEntry, AuditHead
 from backups.models.audit import Act, record
 from tests.web.pages import NAME, enter, text
 
@@ -96,3 +99,32 @@ def test_a_stranger_reads_nothing() -> None:
 
 def test_a_nul_in_the_address_finds_nothing_and_breaks_nothing(iva: Client) -> None:
     assert "No entry fits this filter." in text(iva.get("/audit/?person=x%00y&pool=%00&act=%00"))
+
+
+def test_an_entrys_details_hold_no_e_mail_and_no_book(iva: Client) -> None:
+    entry = done(Act.RESTORE_ASKED, reason="for ada@uni.example", who=["bob@uni.example"], said="x" * 5000)
+    assert entry.details["reason"] == "for a••••@uni.example"
+    assert entry.details["who"] == ["b••••@uni.example"]
+    assert entry.details["said"] == "x" * 2000 + "… (cut, 5,000 characters)"
+    assert "ada@" not in entry.body
+
+
+@pytest.mark.parametrize(
+    "body", ['{"details":[1]}', '{"details":null}', "{}", '{"details":"x"}', "[" * 100_000]
+)
+def test_an_entry_with_other_details_is_still_shown(iva: Client, body: str) -> None:
+    entry = done(Act.BACKUP_ASKED)
+    AuditEntry.objects.update(body=body)
+    entry.refresh_from_db()
+    assert entry.details == {}
+    assert iva.get("/audit/").status_code == 200
+
+
+def test_a_second_head_is_a_fault() -> None:
+    entry, said = done(Act.BACKUP_ASKED), StringIO()
+    AuditHead.objects.create(pk=2, seq=7)
+    with pytest.raises(SystemExit) as ended:
+        call_command("verify_audit_log", stdout=said, stderr=said)
+    assert ended.value.code == 1
+    assert entry.seq == 1
+    assert "Entry 7: a second head" in said.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import re
 import time
@@ -319,9 +320,11 @@ def test_a_viewer_sees_but_may_not_back_up_upload_download_or_reveal(
 ) -> None:
     account.pool()
     key = account.backup(1, 3)
-    assert "Suggested backup" in look(viewer)
+    look(enter("iva", "engineering"))
+    assert "Suggested backup" in text(viewer.get("/backups/"))
     pool = Pool.objects.get()
     for response in (
+        viewer.post("/backups/look/"),
         viewer.post("/backups/start/", {"pool": pool.pool_id}),
         viewer.post("/backups/upload/", {"file": SimpleUploadedFile("a.json", b"[]")}),
         viewer.get(f"/backups/{key}/download/data.json"),
@@ -444,12 +447,12 @@ def test_emails_are_masked_until_they_are_revealed_which_is_audited(account: Acc
     before = iva.get(url).content.decode()
     assert "person1@uni.example" not in before
     assert "p••••@uni.example" in before
-    response = iva.post("/reveal/", {"next": url, "what": f"{key} person1@uni.example"})
+    response = iva.post("/reveal/", {"next": url, "what": key})
     assert response.headers["Location"] == url
     assert "person1@uni.example" in iva.get(url).content.decode()
     entry = AuditEntry.objects.get(act=Act.REVEALED)
     assert entry.actor == "iva"
-    assert key in entry.details["what"]
+    assert entry.details["what"] == key
     assert "person1@uni.example" not in entry.body
 
 
@@ -458,16 +461,41 @@ def test_what_was_revealed_is_masked_again_after_fifteen_minutes(account: Accoun
     look(iva)
     iva.post("/reveal/", {"next": "/", "what": key})
     session = iva.session
-    session["revealed_until"] -= 15 * 60 + 1
+    session["revealed"] = {what: until - 15 * 60 - 1 for what, until in session["revealed"].items()}
     session.save()
     assert "person1@uni.example" not in iva.get(f"/backups/{key}/").content.decode()
+
+
+def test_what_was_revealed_of_one_backup_is_masked_on_anothers_page(account: Account, iva: Client) -> None:
+    shown, other = account.backup(1, 3), account.backup(2, 3)
+    look(iva)
+    iva.post("/reveal/", {"next": "/", "what": shown})
+    assert "person1@uni.example" in iva.get(f"/backups/{shown}/").content.decode()
+    assert "person1@uni.example" not in iva.get(f"/backups/{other}/").content.decode()
+
+
+def test_who_may_no_longer_reveal_is_shown_nothing_more(
+    account: Account, iva: Client, settings: Settings
+) -> None:
+    key = account.backup(1, 3)
+    look(iva)
+    iva.post("/reveal/", {"next": "/", "what": key})
+    settings.RESTORE_GROUPS = ["others"]
+    assert "person1@uni.example" not in iva.get(f"/backups/{key}/").content.decode()
+
+
+@pytest.mark.parametrize("what", ["", "everything", "job 12", "job", "job 1e3", "job \u0661", "a\0b"])
+def test_only_what_there_is_can_be_revealed(iva: Client, what: str) -> None:
+    assert iva.post("/reveal/", {"next": "/", "what": what}).status_code == 404
+    assert not AuditEntry.objects.filter(act=Act.REVEALED).exists()
 
 
 @pytest.mark.parametrize(
     "target", ["https://elsewhere.example/", "//elsewhere.example", "javascript:alert(1)"]
 )
 def test_reveal_never_leads_to_another_site(iva: Client, target: str) -> None:
-    assert iva.post("/reveal/", {"next": target, "what": "x"}).headers["Location"] == "/backups/"
+    key = row(taken_at=NOW).key
+    assert iva.post("/reveal/", {"next": target, "what": key}).headers["Location"] == "/backups/"
 
 
 def test_users_are_searched_in_every_field(account: Account, iva: Client) -> None:
@@ -481,9 +509,23 @@ def test_users_are_searched_in_every_field(account: Account, iva: Client) -> Non
     assert found("eth zürich") == ["person1", "person3", "person5"]
     assert found("custom:institution=kit") == ["person0", "person2", "person4"]
     assert found("disabled") == ["person3"]
-    assert found("PERSON4@") == ["person4"]
+    assert found("PERSON4@uni.example") == ["person4"]
     assert found("00000000-0000-4000-8000-000000000002") == ["person2"]
     assert "No user of this backup fits “zzz”" in text(iva.get(f"/backups/{key}/?q=zzz"))
+
+
+def test_search_does_not_spell_out_what_is_masked(account: Account, iva: Client) -> None:
+    key = account.backup(1, 6)
+    look(iva)
+
+    def found(query: str) -> int:
+        return len(iva.get(f"/backups/{key}/", {"q": query}).context["people"].rows)
+
+    assert "found only when written whole" in text(iva.get(f"/backups/{key}/"))
+    parts = ("person", "person4@", "email=person4", "uni.example", "@")
+    assert [found(part) for part in parts] == [0] * 5
+    iva.post("/reveal/", {"next": "/", "what": key})
+    assert [found(part) for part in parts] == [6, 1, 1, 6, 6]
 
 
 def test_users_are_read_in_pages_of_fifty_without_a_gap(account: Account, iva: Client) -> None:
@@ -492,7 +534,7 @@ def test_users_are_read_in_pages_of_fifty_without_a_gap(account: Account, iva: C
     seen: list[str] = []
     after = ""
     for rows in (50, 50, 20):
-        people = iva.get(f"/backups/{key}/", {"q": "person", "after": after}).context["people"]
+        people = iva.get(f"/backups/{key}/", {"q": "zoë", "after": after}).context["people"]
         assert len(people.rows) == rows
         assert people.first == len(seen) + 1
         seen += [person.user.username for person in people.rows]
@@ -532,6 +574,13 @@ def test_a_download_is_the_objects_bytes_and_leaves_an_entry(account: Account, i
     assert AuditEntry.objects.get(act=Act.BACKUP_DOWNLOADED).details["part"] == "data.json"
 
 
+def test_asking_for_a_downloads_headers_leaves_no_entry(account: Account, iva: Client) -> None:
+    key = account.backup(1, 3)
+    look(iva)
+    assert iva.head(f"/backups/{key}/download/data.json").status_code == 405
+    assert not AuditEntry.objects.filter(act=Act.BACKUP_DOWNLOADED).exists()
+
+
 def test_a_download_of_something_missing_is_a_sentence_and_no_broken_file(
     account: Account, iva: Client
 ) -> None:
@@ -541,6 +590,16 @@ def test_a_download_of_something_missing_is_a_sentence_and_no_broken_file(
     page = text(iva.get(f"/backups/{key}/download/data.json", follow=True))
     assert "data.json was not downloaded" in page
     assert iva.get(f"/backups/{key}/download/secrets.txt").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    ["0001-01-01T00:00:00+23:59|1", "9999-12-31T23:59:59-23:59|1", "2026-11-22|1", "2026-11-22T00:00:00Z|x",
+     f"2026-11-22T00:00:00Z|{2**63}", "2026-11-22T00:00:00Z|-1", ""],
+)  # fmt: skip
+def test_a_cursor_made_up_by_hand_is_a_calm_page(iva: Client, cursor: str) -> None:
+    made_up = base64.urlsafe_b64encode(cursor.encode()).decode().rstrip("=") or "!"
+    assert iva.get("/backups/", {"before": made_up}).status_code == 400
 
 
 def test_a_backup_being_made_is_called_so(iva: Client) -> None:
@@ -563,3 +622,15 @@ def row(**values: Any) -> Backup:
         "fingerprint": "x",
     }
     return Backup.objects.create(**(given | values))
+
+
+@pytest.mark.parametrize("name", ["pool", "state", "q"])
+def test_a_nul_in_the_address_is_left_out(account: Account, iva: Client, name: str) -> None:
+    assert iva.get("/backups/", {name: "\0"}).status_code == 200
+    assert iva.get("/backups/", {name: "a\0b"}).status_code == 200
+
+
+def test_a_nul_in_a_form_is_left_out(account: Account, iva: Client) -> None:
+    assert iva.post("/backups/start/", {"pool": "eu-west-1_\0"}).status_code == 404
+    assert iva.post("/reveal/", {"what": "\0"}).status_code == 404
+    assert iva.get("/backups/2026-11-22.01-00-00/p%00/").status_code == 404

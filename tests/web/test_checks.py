@@ -36,6 +36,7 @@ def sound(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Setti
 @pytest.fixture
 def strict(sound: Settings) -> Settings:
     sound.PRODUCTION = True
+    sound.TRUSTED_PROXIES = 1
     return sound
 
 
@@ -87,6 +88,7 @@ def test_a_wrong_setting_is_named(sound: Settings, name: str, value: Any, id: st
         ("ALLOWED_HOSTS", ["*"], "E017"),
         ("ALLOWED_HOSTS", [], "E017"),
         ("AWS_REGION", "", "E018"),
+        ("TRUSTED_PROXIES", 0, "W005"),
         ("CSRF_TRUSTED_ORIGINS", ["http://backups.example.org"], "E019"),
     ],
 )
@@ -111,6 +113,13 @@ def test_production_speaks_to_no_other_aws(
 def test_every_way_to_a_broker_is_accepted(sound: Settings, url: str) -> None:
     sound.REDIS_URL = url
     assert ids() == set()
+
+
+def test_a_value_that_cannot_be_read_is_named(sound: Settings) -> None:
+    sound.WRONG_SETTINGS = {"LEASE_SECONDS": "is no whole number", "DATABASE_URL": "is no address"}
+    assert ids() == {"E020"}
+    said = [message.msg for message in settings_are_sound()]
+    assert said == ["LEASE_SECONDS is no whole number.", "DATABASE_URL is no address."]
 
 
 def test_no_message_holds_a_secret(strict: Settings) -> None:

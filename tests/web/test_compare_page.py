@@ -162,15 +162,31 @@ def test_a_change_is_a_sentence_from_old_to_new_with_its_e_mails_masked(iva: Cli
 
 
 def test_after_a_reveal_the_e_mails_are_there_and_the_reveal_is_an_entry(iva: Client) -> None:
-    address = f"/compare/{a_comparison().pk}/?kind=changed"
-    page = iva.post("/reveal/", {"next": address, "what": "job 1"}, follow=True)
+    job = a_comparison()
+    address = f"/compare/{job.pk}/?kind=changed"
+    page = iva.post("/reveal/", {"next": address, "what": f"job {job.pk}"}, follow=True)
     assert "zoe@uni.example → became zoe@lab.example" in text(page)
 
 
 def test_the_search_is_the_servers_and_knows_no_case(iva: Client) -> None:
-    page = text(iva.get(f"/compare/{a_comparison().pk}/", {"kind": "only_from", "q": "PERSON1@"}))
+    page = text(iva.get(f"/compare/{a_comparison().pk}/", {"kind": "only_from", "q": "PERSON1@uni.example"}))
     assert page.count("p••••@uni.example") == 1
     assert "u1" in page
+
+
+def test_the_search_does_not_spell_out_what_is_masked(iva: Client) -> None:
+    job = a_comparison()
+    Difference.objects.filter(username="u1").update(search="person1@uni.example\nu1 (x)\neth zürich")
+
+    def found(query: str) -> int:
+        page = iva.get(f"/compare/{job.pk}/", {"kind": "only_from", "q": query})
+        return len(page.context["rows"].rows)
+
+    parts = ("person1", "person1@", "uni.example", "@")
+    assert [found(part) for part in parts] == [0, 0, 0, 0]
+    assert [found(whole) for whole in ("U1 (", "zürich", "person1@uni.example")] == [1, 1, 1]
+    iva.post("/reveal/", {"next": "/", "what": f"job {job.pk}"})
+    assert [found(part) for part in parts] == [1, 1, 2, 2]
 
 
 def test_a_long_list_goes_on_where_the_page_ended(iva: Client) -> None:

@@ -243,6 +243,22 @@ def test_the_identity_map_is_a_csv_file_and_its_download_an_entry(iva: Client) -
     assert AuditEntry.objects.get(act="identity-map.downloaded").job == job.pk
 
 
+def test_asking_for_the_identity_maps_headers_leaves_no_entry(iva: Client) -> None:
+    assert iva.head(f"/jobs/{a_restore('done').pk}/identity-map.csv").status_code == 405
+    assert not AuditEntry.objects.exists()
+
+
+def test_the_users_of_a_restore_are_not_spelt_out_by_the_search(iva: Client) -> None:
+    job = a_restore("done")
+
+    def found(query: str) -> int:
+        return len(iva.get(f"/jobs/{job.pk}/", {"q": query}).context["rows"].rows)
+
+    assert [found(text) for text in ("person1", "person1@", "person1@uni.example", "name-1")] == [0, 0, 1, 1]
+    iva.post("/reveal/", {"next": "/", "what": f"job {job.pk}"})
+    assert found("person1@") == 1
+
+
 def test_a_job_without_an_identity_map_says_so(iva: Client) -> None:
     page = iva.get(f"/jobs/{a_job(Job.Kind.BACKUP).pk}/identity-map.csv", follow=True)
     assert "is no restore, so it has no identity map" in text(page)

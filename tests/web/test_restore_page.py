@@ -152,7 +152,11 @@ def test_the_users_of_a_plan_are_filtered_and_searched_by_the_server(iva: Client
     address = f"/restore/{plan.job_id}/"
     assert text(iva.get(address, {"action": "skip"})).count("p••••@uni.example") == 2
     assert text(iva.get(address, {"reason": "federated"})).count("p••••@uni.example") == 1
-    assert text(iva.get(address, {"q": "PERSON2@"})).count("p••••@uni.example") == 1
+    assert text(iva.get(address, {"q": "PERSON2@uni.example"})).count("p••••@uni.example") == 1
+    for part in ("person2", "PERSON2@", "uni.example"):  # it would spell out what is masked
+        assert "Nobody in this plan fits." in text(iva.get(address, {"q": part}))
+    iva.post("/reveal/", {"next": "/", "what": f"job {plan.job_id}"})
+    assert "person2@uni.example" in text(iva.get(address, {"q": "PERSON2@"}))
     assert "Nobody in this plan fits." in text(iva.get(address, {"q": "nobody"}))
 
 

@@ -109,3 +109,10 @@ def test_a_pool_is_said_with_name_environment_and_id() -> None:
     said = page.render(Context({"one": backup}))
     assert "lab-staging" in said
     assert "solid" not in said
+
+
+def test_a_very_long_value_is_masked_in_one_reading() -> None:
+    long = "x" * 400_000  # from each of its letters it would be read for minutes
+    assert words.masked(long) == long
+    assert words.masked(f"{long}@uni.example") == "x••••@uni.example"
+    assert words.masked("ada@uni.example, <bob@uni.example>") == "a••••@uni.example, <b••••@uni.example>"

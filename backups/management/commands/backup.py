@@ -15,9 +15,11 @@ class Command(terminal.Command):
 
     def act(self, **options: Any) -> tuple[dict[str, Any], int]:
         job = self.run(actions.start_backup(self.actor, self.pool(options["pool"])))
-        result = job.result
-        names = ("key", "pool_id", "users", "groups", "state", "checked")
-        if not result:
-            return {"job": job.pk, "state": job.state, "error": job.sentence}, 1
-        found = {name: result[name] for name in names} | {"seconds": float(result["seconds"])}
-        return found, terminal.status_of(job)
+        known = {"pool_id": job.pool_id, **job.result}
+        if "seconds" in known:
+            known["seconds"] = float(known["seconds"])
+        names = ("key", "pool_id", "users", "groups", "state", "checked", "seconds")
+        found = {name: known[name] for name in names if name in known}
+        if status := terminal.status_of(job):
+            found |= {"job": job.pk, "error": job.sentence}
+        return found, status

@@ -12,7 +12,7 @@ class Command(terminal.Command):
     help = "Cancel a job: what is done stays done, nothing more is begun."
 
     def arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("job", metavar="JOB", type=int)
+        parser.add_argument("job", metavar="JOB", type=int, help="its number, as `jobs` lists it")
 
     def act(self, **options: Any) -> tuple[dict[str, Any], int]:
         job = Job.objects.filter(pk=options["job"]).first()

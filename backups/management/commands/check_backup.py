@@ -23,7 +23,7 @@ class Command(terminal.Command):
             "key": backup.key,
             "state": backup.state,
             "checked": backup.checked,
-            "users": backup.users,
+            "users": backup.users or 0,
             "reason": backup.reason,
         }
         return found, int(not backup.readable)

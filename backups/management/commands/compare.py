@@ -11,10 +11,10 @@ SHOWN = 50
 
 
 class Command(terminal.Command):
-    help = "Compare a backup (KEY or a FILE on this host) with another, or with a live pool (live:ID|NAME)."
+    help = "Compare two sides: a backup (KEY or a FILE on this host) or a live pool (live:ID|NAME)."
 
     def arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--from", dest="from_", metavar="KEY|FILE", help="the older side")
+        parser.add_argument("--from", dest="from_", metavar="KEY|FILE|live:POOL", help="the older side")
         parser.add_argument("--to", metavar="KEY|FILE|live:POOL", help="the newer side")
 
     def act(self, **options: Any) -> tuple[dict[str, Any], int]:

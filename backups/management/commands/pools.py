@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
+
 from backups import catalogue
 from backups.management import terminal
 from backups.models import Pool
@@ -11,8 +13,8 @@ class Command(terminal.Command):
     help = "The user pools of the configured Regions, as AWS lists them now."
 
     def act(self, **options: Any) -> tuple[dict[str, Any], int]:
-        catalogue.look_at_pools()
-        pools = list(Pool.objects.all())
+        silent = catalogue.look_at_pools()
+        pools = list(Pool.objects.filter(region__in=settings.POOL_REGIONS))
         self.table(
             ("POOL", "ID", "REGION", "STANDS", "USERS (ABOUT)"),
             [
@@ -26,7 +28,7 @@ class Command(terminal.Command):
                 for pool in pools
             ],
         )
-        for why in sorted({pool.why_unknown for pool in pools if pool.why_unknown}):
+        for why in silent.values():
             self.print(why)
         rows = [
             {
@@ -38,5 +40,6 @@ class Command(terminal.Command):
             }
             for pool in pools
         ]
-        unknown = any(pool.presence == Pool.Presence.UNKNOWN for pool in pools)
-        return {"pools": rows}, int(unknown)
+        if silent:
+            return {"pools": rows, "error": f"AWS did not list the pools: {' '.join(silent.values())}"}, 1
+        return {"pools": rows}, 0

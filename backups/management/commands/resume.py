@@ -16,7 +16,7 @@ class Command(terminal.Command):
     help = "Go on with a job in this process: one that is paused, or one whose process went away."
 
     def arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("job", metavar="JOB", type=int)
+        parser.add_argument("job", metavar="JOB", type=int, help="its number, as `jobs` lists it")
 
     def act(self, **options: Any) -> tuple[dict[str, Any], int]:
         job = Job.objects.filter(pk=options["job"]).first()

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import transaction
 
-from backups.core.chain import Link, verify
+from backups.core.chain import Fault, Link, verify
 from backups.management import terminal
 from backups.models import AuditEntry, AuditHead
 
@@ -17,6 +17,8 @@ class Command(terminal.Command):
         with transaction.atomic():  # the head and the log as of one moment
             head = AuditHead.objects.select_for_update().get_or_create(pk=1)[0]
             faults = list(verify(_links(), head.seq, head.hash))
+            for other in AuditHead.objects.exclude(pk=head.pk):
+                faults.append(Fault(other.seq, "a second head names it as the last one; a log has one head"))
         for fault in faults:
             self.print(f"Entry {fault.seq}: {fault.what}.")
         if not faults:
