@@ -63,7 +63,7 @@ demo-reset: .venv/.demo var/ministack-venv/.installed
 	@exec $(PY) -m tests.demo --world $(WORLD) --reset
 
 # --- static --------------------------------------------------------------------------------------
-DEPLOY := PRODUCTION=true ALLOWED_HOSTS=backups.example.org CSRF_TRUSTED_ORIGINS=https://backups.example.org \
+DEPLOY := PRODUCTION=true TRUSTED_PROXIES=1 ALLOWED_HOSTS=backups.example.org CSRF_TRUSTED_ORIGINS=https://backups.example.org \
 	SECRET_KEY=a-key-of-this-check-alone-0123456789-abcdefghijklmnopqrstuvwxyz SEAL_KEY=a-seal-of-this-check-alone-0123456789 \
 	AWS_REGION=eu-west-1 POOL_REGIONS=eu-west-1 DATABASE_URL=postgres://app@db.example.org/app REDIS_URL=redis://broker.example.org
 check: .venv/.dev

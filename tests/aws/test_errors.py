@@ -141,5 +141,5 @@ def test_asking_lets_other_errors_pass() -> None:
     assert caught.value.__suppress_context__
 
 
-def test_every_cause_but_two_has_a_code_of_aws() -> None:
-    assert set(Cause) - set(CODES.values()) == {Cause.UNREACHABLE, Cause.MAIL_LIMIT}
+def test_every_cause_of_aws_but_two_has_a_code_of_aws() -> None:
+    assert set(Cause) - set(CODES.values()) == {Cause.UNREACHABLE, Cause.MAIL_LIMIT, Cause.NO_ROOM}

@@ -366,3 +366,10 @@ def test_a_gzip_file_unpacks_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(files, "MAX_UNPACKED", len(FILE) - 1)
     with pytest.raises(Unreadable, match="unpacks to more"):
         entries(packed(FILE))
+
+
+def test_a_line_too_long_is_refused_also_where_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MAX_LINE", 100)
+    data = b'[\n{"Username": "a"}\n,\n{"Username": "b", "x": "' + b"x" * 200 + b'"}\n]\n'
+    with pytest.raises(files.Unreadable, match="line 4: longer than any user can be"):
+        list(files.read_users([data]))

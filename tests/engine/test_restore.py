@@ -405,8 +405,8 @@ def test_a_lost_create_that_was_not_done_is_repeated() -> None:
 
 def test_a_create_that_is_lost_again_and_again_is_looked_for_once_more() -> None:
     job = Job(a_pool(), users=PEOPLE[:1])
-    job.pool.fail("create_user", Cause.LOST, times=2)
-    job.pool.fail("create_user", Cause.LOST, nth=3, after=True)
+    job.pool.fail("create_user", Cause.LOST, times=6)
+    job.pool.fail("create_user", Cause.LOST, nth=7, after=True)  # the last that 20 s leave room for
     must_hold(job.run())
     assert job.outcome(PEOPLE[0]).outcome == "created"
     never = Job(a_pool(), users=PEOPLE[:1])

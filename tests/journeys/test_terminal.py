@@ -393,7 +393,7 @@ def test_the_audit_log_holds_it_all_and_shows_a_change(host: Host) -> None:
     changed = host.folder / "changed.sqlite3"
     database.execute("VACUUM INTO ?", (os.fspath(changed),))
     copy = sqlite3.connect(changed)
-    copy.execute("UPDATE backups_auditentry SET body = replace(body, 'asked', 'never') WHERE seq = 2")
+    copy.execute("UPDATE backups_auditentry SET body = replace(body, 'seq', 'seQ') WHERE seq = 2")
     copy.commit()
     status, verified, _ = host.run("verify_audit_log", DATABASE_URL=f"sqlite:///{changed}")
     assert status == 1
