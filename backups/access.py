@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from django.conf import settings
 
-from backups.models import Operator
+from backups.models import Job, Operator
 
 
 class Action(StrEnum):
@@ -28,6 +28,14 @@ class Action(StrEnum):
 
 _LOOKING = frozenset({Action.SEE, Action.COMPARE, Action.READ_AUDIT})
 """What everybody may who is in. Everything else shows people in clear, writes, or stops a write."""
+
+FOR_JOB = {
+    Job.Kind.BACKUP: Action.BACK_UP,
+    Job.Kind.COMPARE: Action.COMPARE,
+    Job.Kind.PLAN: Action.PLAN,
+    Job.Kind.RESTORE: Action.RESTORE,
+}
+"""What it takes to ask for a kind of job, and to have it carried out."""
 
 _WORDS = {
     Action.SEE: "see this",

@@ -34,15 +34,6 @@ from backups.runner.sources import FILE, LIVE
 CHUNK = 1 << 20
 
 
-NEEDS = {
-    Job.Kind.BACKUP: access.Action.BACK_UP,
-    Job.Kind.COMPARE: access.Action.COMPARE,
-    Job.Kind.PLAN: access.Action.PLAN,
-    Job.Kind.RESTORE: access.Action.RESTORE,
-}
-"""What a person needs to ask for a kind of job. Whoever may read may compare."""
-
-
 class Refused(Exception):
     """The act was not begun; the message says why and what is still true. ``status`` is HTTP's."""
 
@@ -155,7 +146,7 @@ def resume(actor: Actor, job: Job) -> Job:
 
     Who failed for a cause that may be gone is tried again, from the last finished step.
     """
-    _may_now(actor, NEEDS[Job.Kind(job.kind)])
+    _may_now(actor, access.FOR_JOB[Job.Kind(job.kind)])
     if not may_resume(job):
         raise Refused(f"{_now(job)} There is nothing to go on with.")
     try:
@@ -303,7 +294,7 @@ def _start(actor: Actor, job: Job, pool: Pool | None, act: Act, **details: objec
     if pool is not None:
         job.region, job.pool_id, job.pool_name = pool.region, pool.pool_id, pool.name
     job.asked_by, job.asked_by_name = actor.id, actor.name
-    _may_now(actor, NEEDS[Job.Kind(job.kind)])
+    _may_now(actor, access.FOR_JOB[Job.Kind(job.kind)])
     if actor.terminal:
         job.params = {**job.params, "terminal": True}  # it runs its job itself: no worker is sent
     try:
@@ -444,14 +435,13 @@ def _canonical(name: str, side: Backup | Pool | None) -> str:
 
 
 def _record(actor: Actor, act: Act, job: Job, **details: object) -> None:
-    pool = f"{job.pool_name} ({job.pool_id})" if job.pool_id else job.pool_name
     record(
         act,
         actor_id=actor.id,
         actor=actor.name,
         address=actor.address,
         result="asked",
-        pool=pool,
+        pool=job.pool_text,
         job=job.pk,
         **details,
     )

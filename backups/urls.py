@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from backups.views import audit, backups, compare, health, jobs, restore, session, stream
+from backups.views import audit, backup, backups, compare, health, jobs, restore, reveal, session, stream
 
 
 class BackupKey(StringConverter):
@@ -29,9 +29,9 @@ urlpatterns = [
     path("backups/upload/", backups.upload, name="upload"),
     path("backups/look/", backups.look, name="look"),
     path("backups/start/", backups.back_up, name="back-up"),
-    path("backups/<key:backup>/", backups.backup, name="backup"),
-    path("backups/<key:backup>/download/<str:part>", backups.download, name="download"),
-    path("reveal/", backups.reveal, name="reveal"),
+    path("backups/<key:backup>/", backup.backup, name="backup"),
+    path("backups/<key:backup>/download/<str:part>", backup.download, name="download"),
+    path("reveal/", reveal.reveal, name="reveal"),
     # compare
     path("compare/", compare.compare, name="compare"),
     path("compare/<int:job>/", compare.comparison, name="comparison"),

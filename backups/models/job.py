@@ -67,5 +67,10 @@ class Job(models.Model):
         return self.state in OVER
 
     @property
+    def pool_text(self) -> str:
+        """Name and id, as the audit log names a pool."""
+        return f"{self.pool_name} ({self.pool_id})" if self.pool_id else self.pool_name
+
+    @property
     def environment(self) -> str:
         return environment_of(self.pool_name)

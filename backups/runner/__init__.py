@@ -46,12 +46,6 @@ WORK: Mapping[str, Callable[[Job, JobReport], Ended]] = {
     Job.Kind.PLAN: make_plan,
     Job.Kind.RESTORE: carry_out,
 }
-_NEEDS = {
-    Job.Kind.BACKUP: access.Action.BACK_UP,
-    Job.Kind.COMPARE: access.Action.COMPARE,
-    Job.Kind.PLAN: access.Action.PLAN,
-    Job.Kind.RESTORE: access.Action.RESTORE,
-}
 _ENDED = {
     Job.Kind.BACKUP: Act.BACKUP_ENDED,
     Job.Kind.COMPARE: Act.COMPARE_ENDED,
@@ -130,7 +124,7 @@ def finish(job: Job, lease: Lease, ended: Ended) -> None:
                 actor_id=job.asked_by,
                 actor=job.asked_by_name,
                 result=ended.state,
-                pool=_pool_text(job),
+                pool=job.pool_text,
                 job=job.pk,
                 **_told(ended),
             )
@@ -232,7 +226,7 @@ def _may_still(job: Job) -> None:
         auth.recheck(operator)
     except principal.Refused as error:
         raise Refusal(f"{error} {_kept(job)}") from None
-    allowed = access.can(operator, _NEEDS[Job.Kind(job.kind)])
+    allowed = access.can(operator, access.FOR_JOB[Job.Kind(job.kind)])
     if not allowed:
         raise Refusal(f"{allowed.why} {_kept(job)}")
 
@@ -258,7 +252,3 @@ def _still_true(job: Job, error: PortError) -> str:
     if error.cause in (Cause.UNREACHABLE, Cause.LOST, Cause.THROTTLED):
         return "Nothing was changed; ask again when AWS answers."
     return "Nothing was changed."
-
-
-def _pool_text(job: Job) -> str:
-    return f"{job.pool_name} ({job.pool_id})" if job.pool_id else job.pool_name

@@ -137,7 +137,7 @@ def _intend(job: Job, stored: Plan) -> None:
         actor_id=job.asked_by,
         actor=job.asked_by_name,
         result="intended",
-        pool=f"{job.pool_name} ({job.pool_id})",
+        pool=job.pool_text,
         job=job.pk,
         plan=stored.job_id,
         digest=stored.digest,

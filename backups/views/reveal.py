@@ -1,0 +1,53 @@
+"""E-mails in clear: for one backup or one job, for 15 minutes, with an entry that names it."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST
+
+from backups import actions
+from backups.access import Action
+from backups.forms import given, need
+from backups.models import Backup, Job, Operator
+from backups.models.audit import Act, record
+from backups.templatetags.context import REVEAL_SECONDS, REVEALED
+
+
+@require_POST
+def reveal(request: HttpRequest) -> HttpResponse:
+    need(request, Action.REVEAL)
+    operator = cast(Operator, request.user)
+    subject = _subject(given(request.POST, "what"))
+    with transaction.atomic():
+        actor = actions.actor_of(request)
+        record(
+            Act.REVEALED,
+            actor_id=operator.unique_id,
+            actor=operator.name,
+            address=actor.address,
+            what=subject,
+            seconds=REVEAL_SECONDS,
+        )
+        now = int(timezone.now().timestamp())
+        others = {what: until for what, until in request.session.get(REVEALED, {}).items() if until > now}
+        request.session[REVEALED] = {**others, subject: now + REVEAL_SECONDS}
+    target = request.POST.get("next", "")
+    if not url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}, require_https=False):
+        return redirect("backups")
+    return redirect(target)
+
+
+def _subject(asked: str) -> str:
+    """The key of a backup or "job 12", as it is called here: the entry names what there is."""
+    word, _, number = asked.partition(" ")
+    if word == "job" and number.isascii() and number.isdigit() and len(number) < 19:
+        return f"job {get_object_or_404(Job, pk=int(number)).pk}"
+    if "\0" in asked:
+        raise Http404
+    return get_object_or_404(Backup, key=asked).key
