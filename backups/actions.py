@@ -59,6 +59,22 @@ def actor_of(request: HttpRequest) -> Actor:
     return Actor(user.unique_id, user.name, auth.address_of(request), key_id=user.key_id)
 
 
+def note(
+    actor: Actor, act: Act, *, result: str = "done", pool: str = "", job: int | None = None, **details: object
+) -> None:
+    """This person's entry in the audit log, in the caller's transaction where there is one."""
+    record(
+        act,
+        actor_id=actor.id,
+        actor=actor.name,
+        address=actor.address,
+        result=result,
+        pool=pool,
+        job=job,
+        **details,
+    )
+
+
 # --- jobs ------------------------------------------------------------------------------------
 
 
@@ -208,11 +224,9 @@ def upload(actor: Actor, name: str, file: BinaryIO) -> Backup:
             now += timedelta(seconds=1)
     else:
         raise Refused("Somebody is uploading a file of this name at this very second. Try again.")
-    record(
+    note(
+        actor,
         Act.BACKUP_UPLOADED,
-        actor_id=actor.id,
-        actor=actor.name,
-        address=actor.address,
         key=key,
         users=count,
     )
@@ -226,11 +240,9 @@ def open_part(actor: Actor, backup: Backup, part: str) -> Iterator[bytes]:
     _may_now(actor, access.Action.DOWNLOAD)
     chunks = catalogue.store_of(backup).open(f"{backup.key}/{part}")
     first = next(chunks, b"")  # asks now, so that a missing object is an answer and no broken download
-    record(
+    note(
+        actor,
         Act.BACKUP_DOWNLOADED,
-        actor_id=actor.id,
-        actor=actor.name,
-        address=actor.address,
         pool=backup.pool_name,
         key=backup.key,
         part=part,
@@ -248,17 +260,15 @@ def rebuild_catalogue(actor: Actor) -> None:
     """Everything from the bucket alone. Raises PortError."""
     catalogue.look_at_pools()
     catalogue.look_at_bucket(whole=True)
-    record(Act.CATALOGUE_REBUILT, actor_id=actor.id, actor=actor.name, backups=Backup.objects.count())
+    note(actor, Act.CATALOGUE_REBUILT, backups=Backup.objects.count())
 
 
 def check_backup(actor: Actor, backup: Backup) -> Backup:
     """Read everything back and recompute. Raises PortError."""
     checked = catalogue.check_one(backup)
-    record(
+    note(
+        actor,
         Act.BACKUP_CHECKED,
-        actor_id=actor.id,
-        actor=actor.name,
-        address=actor.address,
         pool=backup.pool_name,
         result=checked.state,
         key=backup.key,
@@ -272,11 +282,9 @@ def identity_map(actor: Actor, job: Job) -> Iterator[str]:
     if job.kind != Job.Kind.RESTORE:
         raise Refused(f"Job {job.pk} is no restore, so it has no identity map.", 404)
     _may_now(actor, access.Action.DOWNLOAD)
-    record(
+    note(
+        actor,
         Act.IDENTITY_MAP_DOWNLOADED,
-        actor_id=actor.id,
-        actor=actor.name,
-        address=actor.address,
         pool=job.pool_name,
         job=job.pk,
     )
@@ -435,16 +443,7 @@ def _canonical(name: str, side: Backup | Pool | None) -> str:
 
 
 def _record(actor: Actor, act: Act, job: Job, **details: object) -> None:
-    record(
-        act,
-        actor_id=actor.id,
-        actor=actor.name,
-        address=actor.address,
-        result="asked",
-        pool=job.pool_text,
-        job=job.pk,
-        **details,
-    )
+    note(actor, act, result="asked", pool=job.pool_text, job=job.pk, **details)
 
 
 def _and_then(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

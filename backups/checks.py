@@ -51,8 +51,8 @@ def _keys() -> Iterator[CheckMessage]:
     if not settings.SEAL_KEY:
         yield Warning(
             "SEAL_KEY is not set.",
-            hint="Manifests get no seal, so the origin of every backup is unknown, "
-            "so nobody can tell who made one or whether it was changed.",
+            hint="Manifests get no seal, so the origin of every backup is unknown: "
+            "nobody can tell who made one or whether it was changed.",
             id="backups.W001",
         )
     elif settings.PRODUCTION and len(settings.SEAL_KEY) < SEAL_LONG_ENOUGH:

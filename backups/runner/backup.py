@@ -88,7 +88,8 @@ def _make(job: Job, report: JobReport) -> Ended:
     result |= {"state": noted.state, "checked": noted.checked}
     if not found.checked:
         return Ended(State.FAILED, f"Written, but reading it back did not agree: {found.reason}.", result)
-    return Ended(State.DONE, f"{made.manifest.users:,} users backed up and checked.", result)
+    users = "1 user" if made.manifest.users == 1 else f"{made.manifest.users:,} users"
+    return Ended(State.DONE, f"{users} backed up and checked.", result)
 
 
 def _give_back(reserved: Backup, why: str = "it was cut short, and the bucket was not asked since") -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -14,26 +12,17 @@ from django.views.decorators.http import require_POST
 from backups import actions
 from backups.access import Action
 from backups.forms import given, need
-from backups.models import Backup, Job, Operator
-from backups.models.audit import Act, record
+from backups.models import Backup, Job
+from backups.models.audit import Act
 from backups.templatetags.context import REVEAL_SECONDS, REVEALED
 
 
 @require_POST
 def reveal(request: HttpRequest) -> HttpResponse:
     need(request, Action.REVEAL)
-    operator = cast(Operator, request.user)
     subject = _subject(given(request.POST, "what"))
     with transaction.atomic():
-        actor = actions.actor_of(request)
-        record(
-            Act.REVEALED,
-            actor_id=operator.unique_id,
-            actor=operator.name,
-            address=actor.address,
-            what=subject,
-            seconds=REVEAL_SECONDS,
-        )
+        actions.note(actions.actor_of(request), Act.REVEALED, what=subject, seconds=REVEAL_SECONDS)
         now = int(timezone.now().timestamp())
         others = {what: until for what, until in request.session.get(REVEALED, {}).items() if until > now}
         request.session[REVEALED] = {**others, subject: now + REVEAL_SECONDS}

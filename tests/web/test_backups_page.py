@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import html
 import re
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,17 +12,17 @@ import orjson
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
-from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from backups import wiring
 from backups.core.lifecycle import State
 from backups.core.snapshot import PoolFacts
 from backups.engine.ports import Cause, PortError
-from backups.models import AuditEntry, Backup, Job, Operator, Pool
+from backups.models import AuditEntry, Backup, Job, Pool
 from backups.models.audit import Act
 from tests.fakes import FakeStore
 from tests.web.conftest import RememberingIam
+from tests.web.pages import enter
 
 pytestmark = pytest.mark.django_db
 
@@ -77,25 +76,6 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Account:
     monkeypatch.setattr(wiring, "store", lambda environment="production": account.store)
     monkeypatch.setattr(wiring, "find_pools", account.find_pools)
     return account
-
-
-def enter(name: str, *groups: str) -> Client:
-    """A browser in which this person is signed in, IAM having answered a moment ago."""
-    operator = Operator.objects.create(
-        unique_id=f"AIDA{name.upper()}",
-        name=name,
-        account="123456789012",
-        groups=list(groups),
-        active_keys=["AKIAEXAMPLE"],
-        last_checked_at=timezone.now(),
-    )
-    client = Client()
-    client.force_login(operator, backend="backups.auth.OperatorBackend")
-    session = client.session
-    session["key_id"] = "AKIAEXAMPLE"
-    session["signed_in_at"] = session["seen_at"] = time.time()
-    session.save()
-    return client
 
 
 @pytest.fixture
