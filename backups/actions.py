@@ -160,18 +160,27 @@ def cancel(actor: Actor, job: Job) -> Job:
 def resume(actor: Actor, job: Job) -> Job:
     """A paused job goes on from its ledger; so does a restore that is over and left somebody unfinished.
 
-    Who failed for a cause that may be gone is tried again, from the last finished step.
+    Who failed for a cause that may be gone is tried again, from the last finished step. Whoever
+    resumes stands behind the job from now on: the worker asks IAM about them, as whoever asked
+    first may have left.
     """
     _may_now(actor, access.FOR_JOB[Job.Kind(job.kind)])
     if not may_resume(job):
         raise Refused(f"{_now(job)} There is nothing to go on with.")
     try:
         with transaction.atomic():
-            params = {**job.params, "terminal": True} if actor.terminal else job.params | {}
-            if not actor.terminal:
-                params.pop("terminal", None)  # from now on a worker has it
+            params = {name: value for name, value in job.params.items() if name != "terminal"}
+            if actor.terminal:
+                params["terminal"] = True  # else a worker has it from now on
             changed = Job.objects.filter(pk=job.pk, state=job.state).update(
-                state=State.QUEUED, wants="", sentence="", queued_at=None, finished_at=None, params=params
+                state=State.QUEUED,
+                wants="",
+                sentence="",
+                queued_at=None,
+                finished_at=None,
+                params=params,
+                asked_by=actor.id,
+                asked_by_name=actor.name,
             )
             if not changed:
                 raise Refused(f"{_now(job)} Somebody was faster.")
@@ -357,10 +366,6 @@ def _may_start(actor: Actor, plan: Plan, messages: str, digest: str, typed: str,
         raise Refused("This page does not offer to invite people later; the command line does.", 400)
     if messages == Messages.INVITE and (refused := _over_the_limit(plan)):
         raise Refused(refused)
-    if actor.terminal and messages != Messages.SILENT and not plan.source_pool:
-        raise Refused(
-            "A file that names no pool goes with silent only, from a terminal. Nothing was written."
-        )
     if not plan.counts["create"] and not actor.terminal:  # a script that runs twice is done twice
         raise Refused("Nobody is missing: there is nothing to restore.")
     if len(reason) > 500:
@@ -403,6 +408,8 @@ def _ask(actor: Actor, job: Job, want: str, state: State, act: Act) -> Job:
         else:
             values |= {"sentence": f"Paused by {actor.name}."}
         if Job.objects.filter(pk=job.pk, state__in=at_once).update(**values):
+            if state is State.CANCELLED:
+                restoring.close_unfinished(job)
             announce(job.pk, state, str(values["sentence"]))
         elif not Job.objects.filter(pk=job.pk, state=State.RUNNING).update(wants=want):
             raise Refused(f"{_now(job)} There is nothing left to {want}.")

@@ -142,3 +142,24 @@ def a_backup(store: FakeStore, pool: FakePool, *, key: str = KEY, report: FakeRe
         tool="cognito-admin tests",
         seal=seal,
     )
+
+
+def an_email_pool(idp: Any, name: str) -> str:
+    """The id of a new, empty pool like the application's, in the AWS of ``idp``: any case of letters."""
+    schema = [
+        {"Name": attribute, "AttributeDataType": "String", "Mutable": True, "Required": required}
+        for attribute, required in (
+            ("email", True),
+            ("name", True),
+            ("institution", False),
+            ("agreed_terms", False),
+            ("agreed_emails", False),
+        )
+    ]
+    made = idp.create_user_pool(
+        PoolName=name,
+        UsernameAttributes=["email"],
+        UsernameConfiguration={"CaseSensitive": False},
+        Schema=schema,
+    )
+    return str(made["UserPool"]["Id"])

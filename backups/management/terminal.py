@@ -117,9 +117,9 @@ class Command(BaseCommand):
         found = [pool for pool in pools if named in (pool.pool_id, pool.name)]
         if silent and not (found if named else pools):
             self.stop(f"AWS did not list the pools: {' '.join(silent.values())}", 1)
-        if not pools:
-            self.stop("No pool stands in the configured Regions (POOL_REGIONS).", 1)
         if named is None:
+            if not pools:
+                self.stop("No pool stands in the configured Regions (POOL_REGIONS).", 1)
             return self.choose(what, pools, str)
         if len(found) > 1:
             ids = ", ".join(pool.pool_id for pool in found)

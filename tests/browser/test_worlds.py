@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 from tests import servers
 from tests.browser.conftest import Sit
 from tests.browser.desk import LONG, Desk
+from tests.build import an_email_pool
 from tests.demo import people
 from tests.product import Product
 
@@ -165,7 +166,7 @@ def test_on_the_first_day_the_gone_pool_is_said_and_cbrs_files_can_be_used(
 
 
 def test_cbrs_file_is_uploaded_compared_and_restored_into_an_empty_pool(day_one: Product, sit: Sit) -> None:
-    pool_id = make_email_pool(day_one, "drill-staging")
+    pool_id = an_email_pool(day_one.root("cognito-idp"), "drill-staging")
     iva = iva_at(day_one, sit)
     iva.page.get_by_label("File", exact=True).set_input_files(SAMPLE)
     iva.button("Upload 1 backup file").click()
@@ -251,24 +252,3 @@ def test_back_up_now_makes_a_backup_that_is_whole_and_checked(day_one: Product, 
     expect(newest).to_have_count(1)
     for words in ("120", "complete", "checked", "ours"):
         expect(newest).to_contain_text(words)
-
-
-def make_email_pool(product: Product, name: str) -> str:
-    """An empty pool like the application's: the e-mail is the username, in any case of letters."""
-    schema = [
-        {"Name": attribute, "AttributeDataType": "String", "Mutable": True, "Required": required}
-        for attribute, required in (
-            ("email", True),
-            ("name", True),
-            ("institution", False),
-            ("agreed_terms", False),
-            ("agreed_emails", False),
-        )
-    ]
-    made = product.root("cognito-idp").create_user_pool(
-        PoolName=name,
-        UsernameAttributes=["email"],
-        UsernameConfiguration={"CaseSensitive": False},
-        Schema=schema,
-    )
-    return str(made["UserPool"]["Id"])

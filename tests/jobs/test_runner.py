@@ -341,6 +341,47 @@ def test_pause_and_resume_from_the_ledger(
         actions.cancel(pol, job)
 
 
+def test_whoever_resumes_stands_behind_the_job(
+    account: Account,
+    team: FakePool,
+    sent: list[int],
+    pol: actions.Actor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    backup = backed_up(account, team)
+    lose(team, 1, 2, 4)
+    job = start(planned(account, backup, team))
+    with monkeypatch.context() as patch:
+        killed_after(patch, 2)
+        with pytest.raises(Killed):
+            runner.run(job.pk)
+    Job.objects.filter(pk=job.pk).update(
+        asked_by="AIDAGONE", asked_by_name="iva", lease_until=timezone.now() - timedelta(seconds=1)
+    )
+    run(job)
+    assert job.state == State.PAUSED, "who asked has left: nothing more is written for them"
+    assert "not known here any more" in job.sentence
+
+    assert actions.resume(pol, job).asked_by_name == "pol"
+    assert run(job).state == State.DONE, job.sentence
+    assert AuditEntry.objects.filter(act=Act.JOB_RESUMED, actor="pol").exists()
+
+
+def test_a_paused_restore_that_is_cancelled_leaves_nobody_waiting_without_a_word(
+    account: Account, team: FakePool, pol: actions.Actor
+) -> None:
+    backup = backed_up(account, team)
+    lose(team, 1, 2)
+    job = start(planned(account, backup, team), "invite")
+    team.fail("resend_invitation", Cause.MAIL_LIMIT, times=9)
+    run(job)
+    Job.objects.filter(pk=job.pk).update(state=State.PAUSED)
+    job.items.filter(outcome="failed").update(outcome="unknown", reason="", step="confirmed")
+    actions.cancel(pol, job)
+    rows = Item.objects.filter(job=job, action="create").values_list("outcome", "reason")
+    assert set(rows) == {("failed", "not-invited")}
+
+
 @pytest.mark.parametrize("first", ["the pool does not answer", "the bucket does not answer"])
 def test_a_takeover_that_meets_a_silent_aws_stands_still_and_goes_on_later(
     account: Account, team: FakePool, monkeypatch: pytest.MonkeyPatch, first: str

@@ -23,6 +23,7 @@ import boto3
 import pytest
 
 from tests import servers
+from tests.build import an_email_pool
 from tests.servers import ROOT
 
 SAMPLE = ROOT / "tests" / "samples" / "cbr-users.json"
@@ -63,22 +64,7 @@ class Host:
 
     def make_pool(self, name: str, people: int = 0) -> str:
         idp = self.aws("cognito-idp")
-        schema = [
-            {"Name": attribute, "AttributeDataType": "String", "Mutable": True, "Required": required}
-            for attribute, required in (
-                ("email", True),
-                ("name", True),
-                ("institution", False),
-                ("agreed_terms", False),
-                ("agreed_emails", False),
-            )
-        ]
-        pool_id: str = idp.create_user_pool(
-            PoolName=name,
-            UsernameAttributes=["email"],
-            UsernameConfiguration={"CaseSensitive": False},
-            Schema=schema,
-        )["UserPool"]["Id"]
+        pool_id = an_email_pool(idp, name)
         for number in range(people):
             attributes = {"email": f"person{number}@uni.example", "name": f"Person {number}"}
             idp.admin_create_user(

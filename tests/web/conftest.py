@@ -13,6 +13,7 @@ import boto3
 import pytest
 from django.http import HttpResponse
 from django.test import Client
+from pytest_django import Settings
 
 from backups import wiring
 from backups.aws import session as aws_session
@@ -21,6 +22,7 @@ from backups.engine.ports import Cause, PortError
 from backups.models import Operator
 from tests import servers
 from tests.signing import Key, sign
+from tests.web.pages import enter
 
 _numbers = itertools.count(1)
 
@@ -117,6 +119,19 @@ def remembering_iam(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
     if not {"iam", "point_aws_at", "browser"} & set(request.fixturenames):
         monkeypatch.setattr(wiring, "identity", lambda: remembering)
     return remembering
+
+
+@pytest.fixture
+def iva(db: None) -> Client:
+    """May do everything."""
+    return enter("iva", "engineering")
+
+
+@pytest.fixture
+def viewer(db: None, settings: Settings) -> Client:
+    """May look."""
+    settings.LOGIN_GROUPS = ["engineering", "viewers"]
+    return enter("vera", "viewers")
 
 
 Point = Callable[[str], None]

@@ -15,11 +15,6 @@ from tests.web.pages import NAME, enter, text
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def iva() -> Client:
-    return enter("iva", "engineering")
-
-
 def done(act: Act, actor: str = "iva", **given: object) -> AuditEntry:
     return record(act, actor_id=f"AIDA{actor}", actor=actor, address="10.0.4.7", **given)  # type: ignore[arg-type]
 

@@ -78,17 +78,6 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Account:
     return account
 
 
-@pytest.fixture
-def iva() -> Client:
-    return enter("iva", "engineering")
-
-
-@pytest.fixture
-def viewer(settings: Settings) -> Client:
-    settings.LOGIN_GROUPS = ["engineering", "viewers"]
-    return enter("vera", "viewers")
-
-
 def text(response: Any) -> str:
     """The page as it is read: without tags, with single spaces."""
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", response.content.decode())).split())

@@ -6,24 +6,12 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from pytest_django import Settings
 
 from backups.models import Difference, Job, Pool
 from tests.web.pages import NAME, POOL_ID, a_backup, a_job, a_pool, enter, text
 
 pytestmark = pytest.mark.django_db
 LIVE = f"live:{POOL_ID}"
-
-
-@pytest.fixture
-def iva() -> Client:
-    return enter("iva", "engineering")
-
-
-@pytest.fixture
-def viewer(settings: Settings) -> Client:
-    settings.LOGIN_GROUPS = ["engineering", "viewers"]
-    return enter("vera", "viewers")
 
 
 def a_comparison(**result: Any) -> Job:

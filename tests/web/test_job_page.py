@@ -7,24 +7,13 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 from django.utils import timezone
-from pytest_django import DjangoAssertNumQueries, Settings
+from pytest_django import DjangoAssertNumQueries
 
 from backups.models import AuditEntry, Event, Job
 from backups.templatetags import jobs as tags
-from tests.web.pages import NAME, a_backup, a_job, a_line, a_plan, an_item, enter, text
+from tests.web.pages import NAME, a_backup, a_job, a_line, a_plan, an_item, text
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def iva() -> Client:
-    return enter("iva", "engineering")
-
-
-@pytest.fixture
-def viewer(settings: Settings) -> Client:
-    settings.LOGIN_GROUPS = ["engineering", "viewers"]
-    return enter("vera", "viewers")
 
 
 def a_restore(state: str = "running") -> Job:

@@ -7,23 +7,11 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.utils import timezone
-from pytest_django import Settings
 
 from backups.models import AuditEntry, Job, Plan, Pool
-from tests.web.pages import NAME, POOL_ID, a_backup, a_job, a_plan, a_pool, an_item, enter, text
+from tests.web.pages import NAME, POOL_ID, a_backup, a_job, a_plan, a_pool, an_item, text
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def iva() -> Client:
-    return enter("iva", "engineering")
-
-
-@pytest.fixture
-def viewer(settings: Settings) -> Client:
-    settings.LOGIN_GROUPS = ["engineering", "viewers"]
-    return enter("vera", "viewers")
 
 
 def go(client: Client, plan: Plan, **given: str) -> Any:
