@@ -187,6 +187,26 @@ def moto(folder: Path) -> Server:
     )
 
 
+def standin(folder: Path, *, port: int = 0, keep: Path | None = None, account: str = ACCOUNT) -> Server:
+    """A Cognito that refuses what AWS refuses (tests/standin); its control is ``standin.client.Standin(url)``.
+
+    ``env`` sends Cognito's calls there, and nothing else. With ``keep`` its state is in that file after a
+    clean stop.
+    """
+    port = port or free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "tests.standin", "--port", str(port), "--account", account]
+    return start(
+        "standin",
+        [*command, *(["--keep", str(keep)] if keep else [])],
+        folder,
+        url=url,
+        answers=lambda: _http(url, "/_standin/health") == 200,
+        env={"AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER": url},
+        grace=8 if keep else 3,
+    )
+
+
 def postgres(folder: Path) -> Server:
     """An empty PostgreSQL with a database ``test``. It refuses to run as root: it is ``postgres`` then."""
     found = [shutil.which("initdb") or "", *sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))]

@@ -1,0 +1,4 @@
+"""Figures, never verdicts: each bench prints what it measured, beside its peer in the same run.
+
+make bench-standin      how fast the stand-in is, so that what is measured against it is the client
+"""
