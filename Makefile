@@ -57,10 +57,10 @@ packages:
 
 # --- the demo ------------------------------------------------------------------------------------
 demo: .venv/.demo var/ministack-venv/.installed
-	@exec $(PY) -m tests.demo --world $(WORLD)
+	@exec $(PY) -m tests.demo --world $(WORLD) $(if $(STANDIN),--standin)
 
 demo-reset: .venv/.demo var/ministack-venv/.installed
-	@exec $(PY) -m tests.demo --world $(WORLD) --reset
+	@exec $(PY) -m tests.demo --world $(WORLD) --reset $(if $(STANDIN),--standin)
 
 # --- static --------------------------------------------------------------------------------------
 DEPLOY := PRODUCTION=true TRUSTED_PROXIES=1 ALLOWED_HOSTS=backups.example.org CSRF_TRUSTED_ORIGINS=https://backups.example.org \

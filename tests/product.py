@@ -15,7 +15,7 @@ import boto3
 from backups import seal
 from tests import servers
 from tests.demo import worlds
-from tests.servers import Server
+from tests.servers import Cloud, Server
 
 
 @dataclass(frozen=True)
@@ -25,18 +25,20 @@ class Product:
     url: str
     world: worlds.World
     settings: dict[str, str]  # the environment of its processes, for a command in a terminal
-    aws: Server  # ``aws.env``: the account's root
+    cloud: Cloud  # ``cloud.env``: the account's root
     worker: Server
     start_worker: Callable[[], Server]  # one more, ready; it ends with the product
 
     def root(self, service: str) -> Any:
         """A boto3 client as the account's root, who may look at everything."""
+        env = self.cloud.env
+        cognito = env.get("AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER")
         return boto3.client(
             service,  # type: ignore[call-overload]
-            endpoint_url=self.aws.url,
+            endpoint_url=cognito if cognito and service == "cognito-idp" else env["AWS_ENDPOINT_URL"],
             region_name=servers.REGION,
-            aws_access_key_id=self.aws.env["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=self.aws.env["AWS_SECRET_ACCESS_KEY"],
+            aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
         )
 
 
@@ -46,13 +48,14 @@ def serve(world: str, folder: Path, stack: ExitStack, **settings: str) -> Produc
     Needs SECRET_KEY and SEAL_KEY in our own environment, as tests.settings sets them.
     """
     worlds.filled(folder / "aws", say=lambda line: None)
-    aws, broker = stack.enter_context(
-        servers.running(servers.ministack(folder / "aws", keep=True), servers.valkey(folder))
-    )
-    made = worlds.seed(world, aws.env, seal=seal.seal, now=datetime.now(UTC), say=lambda line: None)
+    cloud = servers.cloud(folder / "aws", keep=True)
+    broker = servers.valkey(folder)
+    stack.enter_context(servers.running(*cloud.servers, broker))
+    made = worlds.seed(world, cloud.env, seal=seal.seal, now=datetime.now(UTC), say=lambda line: None)
     environment = {
         **{key: os.environ[key] for key in ("SECRET_KEY", "SEAL_KEY", "ORIGIN_LATE_CHECK", "NO_PROXY")},
-        **servers.aws_env(aws.url, made.app["AWS_ACCESS_KEY_ID"], made.app["AWS_SECRET_ACCESS_KEY"]),
+        **cloud.env,
+        **made.app,
         **broker.env,
         "DATABASE_URL": servers.database(folder, world),
         "BACKUP_BUCKET": made.bucket,
@@ -74,4 +77,4 @@ def serve(world: str, folder: Path, stack: ExitStack, **settings: str) -> Produc
         stack.enter_context(servers.running(another))
         return another
 
-    return Product(web.url, made, environment, aws, worker, start_worker)
+    return Product(web.url, made, environment, cloud, worker, start_worker)

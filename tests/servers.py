@@ -188,7 +188,7 @@ def moto(folder: Path) -> Server:
 
 
 def standin(folder: Path, *, port: int = 0, keep: Path | None = None, account: str = ACCOUNT) -> Server:
-    """A Cognito that refuses what AWS refuses (tests/standin); its control is ``standin.client.Standin(url)``.
+    """A Cognito that refuses what AWS refuses (tests/standin); control it by ``standin.client.Standin(url)``.
 
     ``env`` sends Cognito's calls there, and nothing else. With ``keep`` its state is in that file after a
     clean stop.
@@ -205,6 +205,41 @@ def standin(folder: Path, *, port: int = 0, keep: Path | None = None, account: s
         env={"AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER": url},
         grace=8 if keep else 3,
     )
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """An AWS of two servers, or of one: the stand-in for Cognito, ministack for everything else."""
+
+    aws: Server
+    cognito: Server
+
+    @property
+    def servers(self) -> tuple[Server, ...]:
+        return (self.aws,) if self.cognito is self.aws else (self.aws, self.cognito)
+
+    @property
+    def env(self) -> dict[str, str]:
+        """boto3's environment as the account's root."""
+        return {**self.aws.env, **self.cognito.env}
+
+    @property
+    def endpoints(self) -> dict[str, str]:
+        """Where the services are, for whoever has keys of their own."""
+        return {name: value for name, value in self.env.items() if name.startswith("AWS_ENDPOINT_URL")}
+
+
+def chosen_cognito() -> str:
+    """Who plays Cognito: what TESTS_COGNITO says, "ministack" or "standin", else the stand-in."""
+    return os.environ.get("TESTS_COGNITO", "standin")
+
+
+def cloud(folder: Path, *, cognito: str = "", keep: bool = False, port: int = 0) -> Cloud:
+    """``cognito``: "standin" or "ministack"; "": the chosen one."""
+    aws = ministack(folder, keep=keep, port=port)
+    if (cognito or chosen_cognito()) == "ministack":
+        return Cloud(aws, aws)
+    return Cloud(aws, standin(folder, keep=folder / "cognito.pickle" if keep else None))
 
 
 def postgres(folder: Path) -> Server:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import IncompleteReadError
 
 from backups.aws.errors import asking
 from backups.core.principal import Caller
@@ -63,12 +64,29 @@ def client(service: str, region: str = "") -> Any:
             if key not in _clients:
                 _session = _session or boto3.Session()
                 with asking(f"connect to {service}"):
-                    _clients[key] = _session.client(
+                    made = _session.client(
                         service,  # type: ignore[call-overload]
                         region_name=region or None,
                         config=QUICK if service in ("iam", "sts") else CONFIG,
                     )
+                made.meta.events.register("before-parse", _refuse_half_an_answer)
+                _clients[key] = made
     return _clients[key]
+
+
+def _refuse_half_an_answer(operation_model: Any, response_dict: dict[str, Any], **_: Any) -> None:
+    """botocore reads a JSON answer that was cut on its way, or a proxy's page, as an empty answer: a list
+    would end there, and a backup be short without a word. Raises IncompleteReadError.
+    """
+    body = response_dict["body"]
+    if not isinstance(body, bytes) or operation_model.http.get("method") == "HEAD":
+        return  # a stream counts by itself; HEAD tells the length of what it does not send
+    told = int(response_dict["headers"].get("content-length", len(body)))
+    shape = operation_model.output_shape
+    json = operation_model.service_model.resolved_protocol == "json"
+    answered = response_dict["status_code"] == 200 and json and shape is not None and bool(shape.members)
+    if len(body) != told or (answered and not body.startswith(b"{")):
+        raise IncompleteReadError(actual_bytes=len(body), expected_bytes=told)
 
 
 def whoami(region: str = "") -> Caller:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -82,9 +83,8 @@ def ask(url: str, starts: list[tuple[bytes, Follow]]) -> int:
         waiting = []
         for first, follow in starts:
             done: asyncio.Future[int] = loop.create_future()
-            await loop.create_connection(
-                lambda f=first, g=follow, d=done: Connection(f, g, d), address.hostname, address.port
-            )
+            made = partial(Connection, first, follow, done)
+            await loop.create_connection(made, address.hostname or "", address.port or 0)
             waiting.append(done)
         return sum(await asyncio.gather(*waiting))
 

@@ -1,167 +1,139 @@
-"""One suite, three worlds: the fakes in memory, moto, and ministack with its signatures verified.
+"""One suite, several worlds: the fakes in memory, the stand-in, moto, ministack, and AWS when it is named.
 
-``world`` is each of them in turn. Where one does not do what AWS does, the test says so by
-name with ``differs``: it runs all the same, is expected to fail, and tells when it no longer does.
+Port level: ``world`` is each of them in turn, and tests speak our ports. Rule level: ``aws`` is
+each world that boto3 can speak to, and tests speak boto3 (test_rules_*.py). Where a world does not do
+what AWS does, the test is marked so (marks.py) and must fail there.
 """
 
 from __future__ import annotations
 
-import itertools
-import json
 import os
-from collections.abc import Callable, Iterator
-from typing import Protocol
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import pytest
 
 from backups.aws import session
-from backups.aws.cognito import CognitoPool
-from backups.aws.store import S3Store
-from backups.engine.ports import BackupStore, UserPool
 from tests import servers
-from tests.fakes import FakePool, FakeStore
-
-NAME = "biomage-user-pool-case-insensitive-production"
-SCHEMA = [
-    {"Name": "name", "AttributeDataType": "String", "Required": True, "Mutable": True},
-    {"Name": "email", "AttributeDataType": "String", "Required": True, "Mutable": True},
-    {"Name": "institution", "AttributeDataType": "String", "Mutable": True},
-    {"Name": "agreed_terms", "AttributeDataType": "String", "Mutable": True},
-]
-_numbers = itertools.count(1)
+from tests.contract import marks, real
+from tests.contract.pools import Aws, Pool
+from tests.contract.worlds import Fakes, Remote, StandinWorld, World
+from tests.servers import Server
+from tests.standin.client import Standin
 
 
-class World(Protocol):
-    name: str
-
-    def pool(self) -> UserPool:
-        """An empty pool as the team's: e-mail as username, no difference by case."""
-
-    def no_pool(self) -> UserPool:
-        """One that does not exist."""
-
-    def role(self) -> str:
-        """The ARN of a role that a group may have."""
-
-    def store(self) -> BackupStore:
-        """An empty, versioned bucket."""
-
-    def no_store(self) -> BackupStore:
-        """One that does not exist."""
-
-    def delete(self, store: BackupStore, key: str) -> None:
-        """A delete marker over the object."""
-
-    def overwrite(self, store: BackupStore, key: str, data: bytes) -> None:
-        """What anybody with a key of the account can do."""
+def pytest_configure(config: pytest.Config) -> None:
+    for line in marks.REGISTERED:
+        config.addinivalue_line("markers", line)
 
 
-class Fakes:
-    name = "fakes"
-
-    def pool(self) -> UserPool:
-        return FakePool(name=NAME)
-
-    def no_pool(self) -> UserPool:
-        pool = FakePool(name=NAME)
-        pool.gone = True
-        return pool
-
-    def role(self) -> str:
-        return "arn:aws:iam::123456789012:role/admins"
-
-    def store(self) -> BackupStore:
-        return FakeStore()
-
-    def no_store(self) -> BackupStore:
-        store = FakeStore()
-        store.gone = True
-        return store
-
-    def delete(self, store: BackupStore, key: str) -> None:
-        assert isinstance(store, FakeStore)
-        store.delete(key)
-
-    def overwrite(self, store: BackupStore, key: str, data: bytes) -> None:
-        assert isinstance(store, FakeStore)
-        store.plant(key, data)
-
-
-class Emulator:
-    """moto or ministack, through the adapters."""
-
-    region = servers.REGION
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def pool(self) -> CognitoPool:
-        made = session.client("cognito-idp", self.region).create_user_pool(
-            PoolName=NAME,
-            UsernameAttributes=["email"],
-            UsernameConfiguration={"CaseSensitive": False},
-            AutoVerifiedAttributes=["email"],
-            Policies={"PasswordPolicy": {"MinimumLength": 10}},
-            Schema=SCHEMA,  # type: ignore[arg-type]
-        )
-        return CognitoPool(self.region, made["UserPool"]["Id"])
-
-    def no_pool(self) -> CognitoPool:
-        return CognitoPool(self.region, f"{self.region}_Nothing01")
-
-    def role(self) -> str:
-        iam = session.client("iam", self.region)
-        trust = {
-            "Effect": "Allow",
-            "Principal": {"Service": "cognito-idp.amazonaws.com"},
-            "Action": "sts:AssumeRole",
-        }
-        made = iam.create_role(
-            RoleName=f"group-{next(_numbers)}",
-            AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
-        )
-        return made["Role"]["Arn"]
-
-    def store(self) -> S3Store:
-        store = self.no_store()
-        s3 = session.client("s3", self.region)
-        s3.create_bucket(Bucket=store.bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-        s3.put_bucket_versioning(Bucket=store.bucket, VersioningConfiguration={"Status": "Enabled"})
-        return store
-
-    def no_store(self) -> S3Store:
-        return S3Store(f"backups-of-test-{next(_numbers)}", region=self.region)
-
-    def delete(self, store: BackupStore, key: str) -> None:
-        session.client("s3", self.region).delete_object(Bucket=store.bucket, Key=key)
-
-    def overwrite(self, store: BackupStore, key: str, data: bytes) -> None:
-        session.client("s3", self.region).put_object(Bucket=store.bucket, Key=key, Body=data)
-
-
-@pytest.fixture(scope="session", params=["fakes", "moto", "ministack"])
-def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    if request.param == "fakes":
-        yield Fakes()
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that asks for a world is asked in each of its worlds; in AWS alone when that is asked for."""
+    if "world" not in metafunc.fixturenames:
         return
-    folder = tmp_path_factory.mktemp(request.param)
-    server = servers.moto(folder) if request.param == "moto" else servers.ministack(folder)
-    with servers.running(server), pytest.MonkeyPatch.context() as patch:
+    usual = marks.RULES if "aws" in metafunc.fixturenames else marks.PORTS
+    asked = marks.worlds_of(metafunc.definition, usual)
+    names = [name for name in asked if (name == "aws") == bool(real.asked)]
+    metafunc.parametrize("world", names, indirect=True, scope="session")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    left_out = []
+    for item in items:
+        marks.expect(item)
+        if real.asked and marks.world_of(item) == "aws":
+            item.add_marker(pytest.mark.aws)
+            if not real.asked.allows(item):
+                left_out.append(item)
+    if left_out:
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+
+
+@pytest.fixture(scope="session")
+def own_ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Ours alone, for its own world and for what the stand-in's world has beside Cognito."""
+    with servers.running(servers.ministack(tmp_path_factory.mktemp("ministack"))) as (server,):
+        yield server
+
+
+@contextmanager
+def environment(env: Mapping[str, str]) -> Iterator[None]:
+    """boto3's environment is this and nothing else; the clients of before are forgotten."""
+    with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)
-        for name, value in server.env.items():
+        for name, value in env.items():
             patch.setenv(name, value)
         session.forget()
-        yield Emulator(request.param)
+        yield
     session.forget()
 
 
+@pytest.fixture(scope="session")
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    name = request.param
+    if name == "fakes":
+        yield Fakes()
+    elif name == "aws":
+        assert real.asked
+        with environment(real.asked.env), real.throwaway(real.asked) as aws:
+            yield aws
+    elif name == "ministack":
+        with environment(request.getfixturevalue("own_ministack").env):
+            yield Remote(name)
+    elif name == "standin":
+        beside = request.getfixturevalue("own_ministack")
+        with (
+            servers.running(servers.standin(tmp_path_factory.mktemp(name))) as (server,),
+            environment({**beside.env, **server.env}),
+        ):
+            yield StandinWorld(Standin(server.url))
+    elif name == "moto":
+        with (
+            servers.running(servers.moto(tmp_path_factory.mktemp(name))) as (server,),
+            environment(server.env),
+        ):
+            yield Remote(name)
+
+
 @pytest.fixture
-def differs(request: pytest.FixtureRequest, world: World) -> Callable[..., None]:
-    """``differs("moto", "ministack", why="…")``: there this test must fail; elsewhere it must pass."""
+def standin(world: StandinWorld) -> Iterator[Standin]:
+    """The stand-in's control; afterwards it is as before, but for its pools."""
+    yield world.control
+    world.calm()
 
-    def note(*names: str, why: str) -> None:
-        if world.name in names:
-            request.applymarker(pytest.mark.xfail(strict=True, reason=f"{world.name} {why}; AWS does not"))
 
-    return note
+@pytest.fixture(scope="session")
+def aws(world: Remote) -> Aws:
+    return Aws(world)
+
+
+@pytest.fixture
+def email_pool(aws: Aws) -> Pool:
+    """The e-mail is the username, in any case of letters: like the application's."""
+    return aws.pool("email")
+
+
+@pytest.fixture
+def case_pool(aws: Aws) -> Pool:
+    """The e-mail is the username, and case of letters matters."""
+    return aws.pool("email by case")
+
+
+@pytest.fixture
+def username_pool(aws: Aws) -> Pool:
+    """Usernames are free, and case of letters matters."""
+    return aws.pool("username")
+
+
+@pytest.fixture
+def alias_pool(aws: Aws) -> Pool:
+    """Usernames are free; a verified e-mail finds somebody too."""
+    return aws.pool("alias")
+
+
+@pytest.fixture
+def crowd(aws: Aws) -> Pool:
+    """65 people whom nobody changes (pools.crowd)."""
+    return aws.pool("crowd")

@@ -9,9 +9,12 @@ import pytest
 
 from backups.core.snapshot import Entry, Group, User
 from backups.engine.ports import Cause, PortError, UserPool
-from tests.contract.conftest import World
+from tests.contract.marks import differs, many, sends_mail
+from tests.contract.worlds import World
 
 PASSWORD = "Long-enough-2026"
+BY_CASE = "tells addresses apart by case in a pool that must not"
+INVITES_ANYBODY = "invites people who have a password of their own"
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -36,12 +39,12 @@ def ada(pool: UserPool, email: str = "ada@uni.example") -> Entry:
 # who the pool is
 
 
-def test_facts_tell_how_the_pool_treats_its_users(pool: UserPool) -> None:
+def test_facts_tell_how_the_pool_treats_its_users(world: World, pool: UserPool) -> None:
     facts = pool.facts()
-    assert facts.name == "biomage-user-pool-case-insensitive-production"
+    assert facts.name == world.pool_name
     assert facts.email_is_username
     assert not facts.case_sensitive
-    assert facts.region == "eu-west-1"
+    assert facts.region == world.region
     assert re.fullmatch(r"\d{12}", facts.account)
     assert facts.mail == "COGNITO_DEFAULT"
     assert {"sub", "email", "email_verified", "custom:institution"} <= facts.attributes
@@ -95,10 +98,8 @@ def test_the_same_address_exists_already(pool: UserPool) -> None:
     assert len(list(pool.users())) == 1
 
 
-def test_an_address_that_differs_only_by_case_exists_already(
-    pool: UserPool, differs: Callable[..., None]
-) -> None:
-    differs("moto", "ministack", why="tells addresses apart by case in a pool that must not")
+@differs(moto=BY_CASE, ministack=BY_CASE)
+def test_an_address_that_differs_only_by_case_exists_already(pool: UserPool) -> None:
     ada(pool)
     fails(Cause.EXISTS, lambda: ada(pool, "Ada@Uni.example"))
 
@@ -113,17 +114,15 @@ def test_an_old_username_is_no_username_here(pool: UserPool) -> None:
     fails(Cause.REFUSED, lambda: pool.create_user("45369ff1-bd34-471b-be31-14b7785a9727", {"name": "A"}))
 
 
-def test_nobody_can_bring_a_sub_of_their_own(pool: UserPool, differs: Callable[..., None]) -> None:
-    differs("moto", why="replaces a given sub and says nothing")
+@differs(moto="replaces a given sub and says nothing")
+def test_nobody_can_bring_a_sub_of_their_own(pool: UserPool) -> None:
     given = {"email": "ada@uni.example", "sub": "45369ff1-bd34-471b-be31-14b7785a9727"}
     fails(Cause.REFUSED, lambda: pool.create_user("ada@uni.example", given))
 
 
+@differs(moto="takes any attribute", ministack="takes any attribute")
 @pytest.mark.parametrize("name", ["custom:nothing_like_it", "identities", "cognito:user_status"])
-def test_an_attribute_that_is_not_the_pools_is_refused(
-    pool: UserPool, differs: Callable[..., None], name: str
-) -> None:
-    differs("moto", "ministack", why=f"takes the attribute {name}")
+def test_an_attribute_that_is_not_the_pools_is_refused(pool: UserPool, name: str) -> None:
     fails(
         Cause.REFUSED, lambda: pool.create_user("ada@uni.example", {"email": "ada@uni.example", name: "[]"})
     )
@@ -149,6 +148,7 @@ def test_no_error_says_an_address_in_clear(pool: UserPool) -> None:
         assert not re.search(r"\w@uni\.example", str(error))
 
 
+@many(125)
 def test_every_page_of_users_is_read(pool: UserPool) -> None:
     made = {ada(pool, f"user{n}@uni.example")["Username"] for n in range(125)}
     assert {entry["Username"] for entry in pool.users()} == made
@@ -185,6 +185,7 @@ def test_a_disabled_user_is_still_listed_and_may_be_disabled_again(pool: UserPoo
     assert pool.get_user(username)["Enabled"] is False
 
 
+@sends_mail
 def test_somebody_invited_waits_for_the_first_sign_in(pool: UserPool) -> None:
     attributes = {"email": "ada@uni.example", "email_verified": "true", "name": "Ada"}
     made = pool.create_user("ada@uni.example", attributes, invite=True)
@@ -192,8 +193,8 @@ def test_somebody_invited_waits_for_the_first_sign_in(pool: UserPool) -> None:
     assert pool.get_user(made["Username"])["UserStatus"] == "FORCE_CHANGE_PASSWORD"
 
 
-def test_somebody_confirmed_is_not_invited_again(pool: UserPool, differs: Callable[..., None]) -> None:
-    differs("moto", "ministack", why="invites people who have a password of their own")
+@differs(moto=INVITES_ANYBODY, ministack=INVITES_ANYBODY)
+def test_somebody_confirmed_is_not_invited_again(pool: UserPool) -> None:
     username = ada(pool)["Username"]
     pool.set_password(username, PASSWORD)
     error = fails(Cause.REFUSED, lambda: pool.resend_invitation("ada@uni.example"))
@@ -203,6 +204,7 @@ def test_somebody_confirmed_is_not_invited_again(pool: UserPool, differs: Callab
 # groups
 
 
+@many(65)
 def test_groups_are_read_with_all_their_members(world: World, pool: UserPool) -> None:
     role = world.role()
     pool.create_group(Group("admins", "They may", 3, role))
@@ -220,8 +222,8 @@ def test_groups_are_read_with_all_their_members(world: World, pool: UserPool) ->
     assert (found["empty"].members, found["empty"].description, found["empty"].role_arn) == ((), "", "")
 
 
-def test_a_group_without_a_precedence_has_none(pool: UserPool, differs: Callable[..., None]) -> None:
-    differs("ministack", why="gives such a group the precedence 0, which is the highest")
+@differs(ministack="gives such a group the precedence 0, which is the highest")
+def test_a_group_without_a_precedence_has_none(pool: UserPool) -> None:
     pool.create_group(Group("plain"))
     assert list(pool.groups()) == [Group("plain")]
 

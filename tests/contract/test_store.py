@@ -10,9 +10,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from backups.engine.ports import BackupStore, Cause, PortError
-from tests.contract.conftest import World
+from tests.contract.marks import worlds
 from tests.contract.test_pool import fails
+from tests.contract.worlds import World
 
+pytestmark = worlds("fakes", "moto", "ministack", "aws", why="the stand-in is a Cognito only: no S3")
 MB = 1024 * 1024
 KEY = "2026-11-22.01-00-00/biomage-user-pool-case-insensitive-production/data.json"
 

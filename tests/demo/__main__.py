@@ -1,6 +1,6 @@
 """``make demo``: start everything, seed when needed, print the address, stop everything.
 
-var/demo/<world>/   ministack/ (the AWS), app.sqlite3, world.json, logs
+var/demo/<world>/   ministack/ (the AWS), app.sqlite3, world.json, logs; <world>-standin with --standin
     clean           there only while nothing runs and the last run ended well: ministack writes
                     users and keys down when it stops, so without it they are made again
     lock            held by us and by the keepers of our servers: free when the last one has ended
@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import secrets
@@ -28,7 +27,8 @@ from types import FrameType
 from typing import Any
 
 from tests import servers
-from tests.servers import ROOT, DidNotStart, Server
+from tests.demo.marks import digest, sources
+from tests.servers import ROOT, Cloud, DidNotStart, Server
 
 HOME = ROOT / "var" / "demo"
 ABOUT = {
@@ -51,8 +51,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.demo", description="The product on this machine.")
     parser.add_argument("--world", choices=list(ABOUT), default="default")
     parser.add_argument("--reset", action="store_true", help="throw away what the last runs left, and start")
+    parser.add_argument(
+        "--standin", action="store_true", help="Cognito as strict and as slow as AWS: quotas, 50 mails a day"
+    )
     arguments = parser.parse_args()
-    demo = Demo(arguments.world)
+    demo = Demo(arguments.world, "standin" if arguments.standin else "ministack")
     asked = threading.Event()
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -79,9 +82,10 @@ def main() -> int:
 
 
 class Demo:
-    def __init__(self, world: str) -> None:
+    def __init__(self, world: str, cognito: str) -> None:
         self.world = world
-        self.home = HOME / world
+        self.cognito = cognito
+        self.home = HOME / (world if cognito == "ministack" else f"{world}-{cognito}")
         self.running: dict[str, Server] = {}
         self.parent = os.getppid()
         self.started = time.monotonic()
@@ -109,7 +113,7 @@ class Demo:
             if not (self.home / "clean").is_file():
                 say("The last run did not end cleanly, so its AWS is not whole: seeding again.")
                 whole = False
-            elif json.loads((self.home / "world.json").read_text())["made_by"] != fingerprint():
+            elif json.loads((self.home / "world.json").read_text())["made_by"] != self.fingerprint():
                 say("The demo's people have changed since the last run: seeding again.")
                 whole = False
         if reset or not whole:
@@ -124,13 +128,17 @@ class Demo:
         migrating = self.migrate()
         if not whole:
             self.fill()
-        aws = self.run(servers.ministack(self.home / "ministack", keep=True, port=port(4566, "The AWS")))
+        cloud = servers.cloud(
+            self.home / "ministack", cognito=self.cognito, keep=True, port=port(4566, "The AWS")
+        )
+        for server in cloud.servers:
+            self.run(server)
         broker = self.run(servers.valkey(self.home))
         broker.wait()
         if not whole:
-            self.seed(aws)
+            self.seed(cloud)
         world = json.loads((self.home / "world.json").read_text())
-        settings = self.settings(aws, world)
+        settings = self.settings(cloud, world)
         write_env(settings)
         finish(migrating)
         if not whole:
@@ -164,21 +172,22 @@ class Demo:
         from tests.demo import worlds
 
         say("Seeding (the first time on a machine takes a minute or so) ...")
-        worlds.filled(self.home / "ministack", say=lambda line: say(f"  {line}"))
+        worlds.filled(self.home / "ministack", cognito=self.cognito, say=lambda line: say(f"  {line}"))
 
-    def seed(self, aws: Server) -> None:
+    def seed(self, cloud: Cloud) -> None:
         from django.conf import settings
 
         from backups import seal
         from tests.demo import worlds
 
-        aws.wait()
+        for server in cloud.servers:
+            server.wait()
         settings.configure(SEAL_KEY=self.keys()["SEAL_KEY"])
         world = worlds.seed(
-            self.world, aws.env, seal=seal.seal, now=datetime.now(UTC), say=lambda line: say(f"  {line}")
+            self.world, cloud.env, seal=seal.seal, now=datetime.now(UTC), say=lambda line: say(f"  {line}")
         )
         told: dict[str, Any] = {
-            "made_by": fingerprint(),
+            "made_by": self.fingerprint(),
             "bucket": world.bucket,
             "app": world.app,
             "people": world.people,
@@ -208,11 +217,12 @@ class Demo:
         kept: dict[str, str] = json.loads(path.read_text())
         return kept
 
-    def settings(self, aws: Server, world: dict[str, Any]) -> dict[str, str]:
+    def settings(self, cloud: Cloud, world: dict[str, Any]) -> dict[str, str]:
         """The product's whole environment: an IAM user of its own, never the account's root."""
         app = world["app"]
         return {
-            **servers.aws_env(aws.url, app["AWS_ACCESS_KEY_ID"], app["AWS_SECRET_ACCESS_KEY"]),
+            **cloud.env,
+            **app,
             **self.keys(),
             **self.places,
             **self.running["valkey"].env,
@@ -224,6 +234,9 @@ class Demo:
             "NO_PROXY": "127.0.0.1,localhost",
             "no_proxy": "127.0.0.1,localhost",
         }
+
+    def fingerprint(self) -> str:
+        return digest(*sources(self.cognito), ROOT / "docs" / "policies.json")
 
     def manage(self, command: str, settings: dict[str, str]) -> Job:
         return Job(command, self.home / f"{command}.log", {**servers.plain_environment(), **settings})
@@ -258,7 +271,7 @@ class Demo:
         if not self.running:
             return
         say("Stopping ...")
-        last = [self.running.pop(name) for name in ("ministack", "valkey") if name in self.running]
+        last = [self.running.pop(name) for name in ("ministack", "standin", "valkey") if name in self.running]
         for server in self.running.values():
             server.ask_to_stop()
         for server in self.running.values():
@@ -311,23 +324,6 @@ def write_env(settings: dict[str, str]) -> None:
 def private(path: Path, text: str) -> None:
     path.touch(mode=0o600)
     path.write_text(text)
-
-
-def fingerprint() -> str:
-    here = Path(__file__).parent
-    return digest(
-        here / "people.py",
-        here / "worlds.py",
-        ROOT / "docs" / "policies.json",
-        ROOT / "requirements" / "ministack.txt",
-    )
-
-
-def digest(*paths: Path) -> str:
-    whole = hashlib.sha256()
-    for path in sorted(paths):
-        whole.update(path.name.encode() + path.read_bytes())
-    return whole.hexdigest()
 
 
 def shown(path: Path) -> str:

@@ -12,7 +12,6 @@ and the values of earlier weeks are made up. Everything is relative to ``now``.
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -31,12 +30,13 @@ from backups.engine.backup import Seal, backup
 from backups.engine.check import check
 from backups.engine.ports import Clock, UserPool
 from tests import servers
+from tests.demo.marks import digest, sources
 from tests.demo.people import WEEKS, Cast, Person, production, staging
 from tests.fakes import FakeClock, FakeReport, FakeStore
+from tests.standin.client import Standin
 
 BUCKET = "biomage-backups-production-{account}"
 FIRST_OF_OURS = 7  # the older backups are cbr's, from this one on they are in our format
-POLICIES = Path(__file__).parents[2] / "docs" / "policies.json"
 KEPT = servers.ROOT / "var" / "filled"
 Say = Callable[[str], None]
 Keys = dict[str, str]  # AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY
@@ -53,26 +53,25 @@ class World:
     app: Keys  # the IAM user under which the product runs
 
 
-def filled(folder: Path, say: Say = print) -> None:
-    """Make ``folder`` the home of a ministack in which both pools stand, with everybody in them."""
+def filled(folder: Path, *, cognito: str = "", say: Say = print) -> None:
+    """Make ``folder`` the home of a ``servers.cloud`` in which both pools stand, with everybody in them."""
+    cognito = cognito or servers.chosen_cognito()
     folder.mkdir(parents=True, exist_ok=True)
-    here = Path(__file__).parent
-    made_by = [here / "people.py", here / "worlds.py", servers.ROOT / "requirements" / "ministack.txt"]
-    kept = KEPT / hashlib.sha256(b"".join(path.read_bytes() for path in made_by)).hexdigest()[:16]
+    kept = KEPT / f"{cognito}-{digest(*sources(cognito))[:16]}"
     KEPT.mkdir(parents=True, exist_ok=True)
     with (KEPT / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (kept / "whole").is_file():
-            for older in KEPT.iterdir():
-                if older.is_dir():
-                    shutil.rmtree(older)
-            with servers.running(servers.ministack(kept, keep=True)) as (server,):
-                maker = _Maker(server.env, lambda data: "", datetime.now(UTC))
+            for older in KEPT.glob(f"{cognito}-*"):
+                shutil.rmtree(older)
+            cloud = servers.cloud(kept, cognito=cognito, keep=True)
+            with servers.running(*cloud.servers):
+                maker = _Maker(cloud.env, lambda data: "", datetime.now(UTC))
                 for each in (production(), staging()):
                     say(f"Creating the {len(each.people):,} users of {each.pool_name} ...")
                     _Pool.create(maker, each)
-            if not server.stop():
-                raise servers.DidNotStart("ministack did not write its state down; try again")
+            if not all([server.stop() for server in cloud.servers]):
+                raise servers.DidNotStart("the AWS did not write its state down; try again")
             (kept / "whole").touch()
         shutil.copytree(kept, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.log", "whole"))
 
@@ -98,6 +97,7 @@ def seed(name: str, aws: Mapping[str, str], *, seal: Seal, now: datetime, say: S
         if not gone:
             pools[each.environment] = pool.id
     maker.spoil(bucket, staging().pool_name)
+    maker.leave()
     return World(name, bucket, pools, people, app)
 
 
@@ -124,9 +124,14 @@ class _Maker:
         config = Config(max_pool_connections=16, retries={"mode": "standard", "total_max_attempts": 2})
         self.region = aws["AWS_REGION"]
         url = aws["AWS_ENDPOINT_URL"]
+        cognito = aws.get("AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER", url)
+        self.standin = Standin(cognito) if cognito != url else None
+        if self.standin:  # its own limits are for the product, not for whoever makes the world
+            self.standin.quotas(every=1e6)
+            self.standin.knobs(daily_mails=1_000_000)
         self.s3: Any = session.client("s3", endpoint_url=url, config=config)
         self.iam: Any = session.client("iam", endpoint_url=url, config=config)
-        self.cognito: Any = session.client("cognito-idp", endpoint_url=url, config=config)
+        self.cognito: Any = session.client("cognito-idp", endpoint_url=cognito, config=config)
         self.account: str = session.client("sts", endpoint_url=url, config=config).get_caller_identity()[
             "Account"
         ]
@@ -136,6 +141,11 @@ class _Maker:
         with ThreadPoolExecutor(8) as threads:
             for _ in threads.map(work, items):
                 pass
+
+    def leave(self) -> None:
+        """The limits are what they are on AWS again, and nothing of ours is in the books."""
+        if self.standin:
+            self.standin.fresh()
 
     def make_bucket(self) -> str:
         bucket = BUCKET.format(account=self.account)
@@ -150,7 +160,7 @@ class _Maker:
             self.iam.add_user_to_group(GroupName="engineering", UserName=name)
         app = self._user("cognito-admin")
         values = {"account": self.account, "region": self.region, "bucket": bucket}
-        text = POLICIES.read_text()
+        text = (servers.ROOT / "docs" / "policies.json").read_text()
         for name, value in values.items():
             text = text.replace("${" + name + "}", value)
         for name, policy in json.loads(text).items():
@@ -226,6 +236,16 @@ class _Pool:
             ClientName=f"biomage-cellenics-{who.environment}",
             ExplicitAuthFlows=["ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
         )
+        maker.cognito.create_identity_provider(
+            UserPoolId=made["Id"],
+            ProviderName="Google",
+            ProviderType="Google",
+            ProviderDetails={
+                "client_id": "demo",
+                "client_secret": "demo",
+                "authorize_scopes": "openid email",
+            },
+        )
         for name, description, precedence in who.groups:
             maker.cognito.create_group(
                 UserPoolId=made["Id"], GroupName=name, Description=description, Precedence=precedence
@@ -269,6 +289,17 @@ class _Pool:
         who = {"UserPoolId": self.id, "Username": username}
         if person.status == "CONFIRMED":
             self.aws.admin_set_user_password(**who, Password=PASSWORD, Permanent=True)
+        if person.provider:
+            user_id = str(100_000_000_000 + person.number * 7_919)
+            self.aws.admin_link_provider_for_user(
+                UserPoolId=self.id,
+                DestinationUser={"ProviderName": "Cognito", "ProviderAttributeValue": username},
+                SourceUser={
+                    "ProviderName": person.provider,
+                    "ProviderAttributeName": "Cognito_Subject",
+                    "ProviderAttributeValue": user_id,
+                },
+            )
         if not person.enabled:
             self.aws.admin_disable_user(**who)
         for group in sorted(person.groups):
@@ -317,7 +348,8 @@ class _Pool:
         for person in people:
             entry = dict(self.entries[person.number])
             values = _attributes(person)
-            values["sub"] = next(a["Value"] for a in entry["Attributes"] if a["Name"] == "sub")
+            given = {a["Name"]: a["Value"] for a in entry["Attributes"]}
+            values |= {name: given[name] for name in ("identities", "sub") if name in given}
             entry["Attributes"] = [{"Name": name, "Value": value} for name, value in values.items()]
             joined = sunday(self.maker.now, person.joined) - _some(person, days=6)
             if person.joined == 0:
@@ -407,16 +439,6 @@ def _attributes(person: Person) -> dict[str, str]:
         "email": person.email,
         "email_verified": "true" if person.verified else "false",
     }
-    if person.provider:
-        linked = {
-            "userId": str(100_000_000_000 + person.number * 7_919),
-            "providerName": person.provider,
-            "providerType": person.provider,
-            "issuer": None,
-            "primary": "false",
-            "dateCreated": 1_600_000_000_000 + person.number,
-        }
-        attributes["identities"] = json.dumps([linked], separators=(",", ":"))
     return {name: value for name, value in attributes.items() if value}
 
 

@@ -19,7 +19,8 @@ from typing import Any
 from tests.standin.errors import Refused
 
 KINDS = frozenset(
-    """throttle limit 500 503 close-before close-after 500-after cut never never-after slow delivery""".split()
+    """throttle limit 500 503 500-after close-before close-after cut never never-after slow
+    delivery""".split()
 )
 AFTER = frozenset({"close-after", "500-after", "cut", "never-after"})
 ANSWERS = {

@@ -88,12 +88,12 @@ def _for(shape: Shape) -> Found:
                 fails(f"have value less than or equal to {high}")
             if low is not None and value < low:
                 fails(f"have value greater than or equal to {low}")
-        elif kind in ("string", "list", "map"):
+        elif isinstance(value, (str, list, dict)):
             if high is not None and len(value) > high:
                 fails(f"have length less than or equal to {high}")
             if low is not None and len(value) < low:
                 fails(f"have length greater than or equal to {low}")
-            if pattern and not pattern.fullmatch(value):
+            if pattern and not pattern.fullmatch(str(value)):
                 fails(f"satisfy regular expression pattern: {told['pattern']}")
             if options and value not in options:
                 fails(f"satisfy enum value set: [{', '.join(options)}]")

@@ -195,9 +195,9 @@ class Users:
             if self.names.get(self.folded(key)) == user.sub:
                 del self.names[self.folded(key)]
         for kind in self.aliases:
-            key = (kind, self.folded(user.attributes.get(kind, "")))
-            if self.alias.get(key) == user.sub:
-                del self.alias[key]
+            held = (kind, self.folded(user.attributes.get(kind, "")))
+            if self.alias.get(held) == user.sub:
+                del self.alias[held]
 
     # listed late
 

@@ -28,7 +28,10 @@ class Operation:
 
 
 OPERATIONS: dict[str, Operation] = {}
-MODULES = ("pools", "settings", "users", "listing", "groups", "passwords", "signing_in", "devices", "linking")
+MODULES = (
+    "pools", "clients", "resources", "settings", "domains", "imports", "limits", "replicas",
+    "users", "listing", "groups", "passwords", "signing_up", "signing_in", "sessions", "account", "devices", "linking",
+)  # fmt: skip
 
 
 def operation(name: str, *, active: bool = False) -> Callable[[Work], Work]:

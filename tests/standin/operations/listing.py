@@ -104,7 +104,7 @@ def _chosen(
     while len(found) < size and looked < scan and (users := walk.take(1)):
         looked += 1
         user = users[0]
-        entry = late[user.sub] if user.sub in late else user.entry
+        entry = late.get(user.sub, user.entry)
         if entry is None or not user.sub.startswith(walk.prefix):
             continue
         if wanted is None or wanted(orjson.loads(entry)):

@@ -96,22 +96,27 @@ def _password_days(settings: dict[str, Any], told: Mapping[str, Any]) -> None:
 
 
 def _check_tier(settings: Mapping[str, Any]) -> None:
-    tier = settings["UserPoolTier"]
     security = (settings.get("UserPoolAddOns") or {}).get("AdvancedSecurityMode", "OFF")
-    if security != "OFF" and tier != "PLUS":
+    if security != "OFF" and settings["UserPoolTier"] != "PLUS":
         raise Refused(
             "FeatureUnavailableInTierException", "Threat protection requires the Plus feature plan."
         )
     first = settings["Policies"]["SignInPolicy"].get("AllowedFirstAuthFactors", [])
-    if tier == "LITE" and set(first) - {"PASSWORD"}:
-        raise Refused("FeatureUnavailableInTierException", "Passwordless sign-in is not available in Lite.")
+    if set(first) - {"PASSWORD"}:
+        not_in_lite(settings, "Passwordless sign-in")
+
+
+def not_in_lite(settings: Mapping[str, Any], feature: str) -> None:
+    """Raises FeatureUnavailableInTierException."""
+    if settings["UserPoolTier"] == "LITE":
+        raise Refused("FeatureUnavailableInTierException", f"{feature} requires the Essentials feature plan.")
 
 
 def _check_mfa(settings: Mapping[str, Any], factors: Mapping[str, Any]) -> None:
-    """MFA without any way to do it. ``factors``: the pool's besides SMS (SetUserPoolMfaConfig)."""
-    if settings["MfaConfiguration"] == "OFF" or settings.get("SmsConfiguration"):
-        return
-    if not {"SoftwareTokenMfaConfiguration", "EmailMfaConfiguration"} & factors.keys():
+    """MFA without any way to do it. ``factors``: what SetUserPoolMfaConfig was told of the pool."""
+    token = factors.get("SoftwareTokenMfaConfiguration", {}).get("Enabled")
+    possible = settings.get("SmsConfiguration") or token or "EmailMfaConfiguration" in factors
+    if settings["MfaConfiguration"] != "OFF" and not possible:
         raise invalid("SMS configuration is required when MFA is required/optional.")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from tests.standin import paging
 from tests.standin.errors import Refused, gone, invalid
 from tests.standin.operations import Answer, Asked, operation
+from tests.standin.operations.pools import not_in_lite
 from tests.standin.state import Call, Pool
 
 
@@ -16,8 +17,7 @@ from tests.standin.state import Call, Pool
 def create_user_pool_replica(call: Call, asked: Asked) -> Answer:
     """Answered as CREATING, and INACTIVE from then on: the work is done at once."""
     pool, region = call.pool(asked["UserPoolId"], writes=True), asked["RegionName"]
-    if pool.settings["UserPoolTier"] == "LITE":
-        raise Refused("FeatureUnavailableInTierException", "Replicas require the Essentials feature plan.")
+    not_in_lite(pool.settings, "A replica")
     if (pool.settings.get("KeyConfiguration") or {}).get("KeyType") != "CUSTOMER_MANAGED_KEY":
         raise invalid("A replica requires a multi-Region customer managed key.")
     if region == pool.region:

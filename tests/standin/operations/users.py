@@ -145,9 +145,9 @@ def admin_update_user_attributes(call: Call, asked: Asked) -> Answer:
     return {}
 
 
-def update(call: Call, pool: Pool, user: User, given: dict[str, str]) -> None:
+def update(call: Call, pool: Pool, user: User, given: dict[str, str]) -> list[dict[str, str]]:
     """Write attributes; an empty value removes one. A changed address is unverified unless said otherwise,
-    and where the pool verifies it by itself a code is sent [M]."""
+    and where the pool verifies it by itself a code is sent: CodeDeliveryDetails of each [M]."""
     rules.check(pool, given, creating=False)
     wanted = {**user.attributes, **given}
     to_verify = []
@@ -167,8 +167,7 @@ def update(call: Call, pool: Pool, user: User, given: dict[str, str]) -> None:
         if owner is not None and owner.sub != user.sub and verified:
             raise Refused("AliasExistsException", f"An account with the {kind} already exists.")
     call.change(pool, user, attributes=wanted)
-    for kind in to_verify:
-        mail.code_to(call, pool, user, "UpdateUserAttributes", kind)
+    return [mail.code_to(call, pool, user, "UpdateUserAttributes", kind) for kind in to_verify]
 
 
 def _check_free(pool: Pool, user: User, kind: str, value: str) -> None:
