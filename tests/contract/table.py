@@ -113,7 +113,7 @@ def tables(items: Iterable[pytest.Function]) -> list[Table]:
         title = _sentence(inspect.getdoc(cases[0].module) or name)
         table = files.setdefault(name, Table(title))
         table.rows += _rows(rule, cases)
-        for mark in cases[0].iter_markers("worlds"):
+        if mark := cases[0].get_closest_marker("worlds"):
             table.notes[mark.kwargs["why"]] = None
     return list(files.values())
 

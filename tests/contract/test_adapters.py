@@ -22,8 +22,9 @@ from tests.contract.test_pool import fails
 from tests.contract.worlds import Remote
 
 pytestmark = worlds(
-    "standin", "moto", "ministack", why="the line to a server is cut in the test's own process"
+    "standin", "moto", "ministack", why="the fakes have no adapter, and nobody cuts the line to AWS"
 )
+in_s3 = worlds("moto", "ministack", why="the stand-in is a Cognito only: no S3")
 MB = 1024 * 1024
 
 
@@ -110,6 +111,7 @@ def uploads(store: S3Store) -> list[Any]:
 # the store
 
 
+@in_s3
 @pytest.mark.parametrize(("operation", "size"), [("PutObject", 10), ("CompleteMultipartUpload", 9 * MB)])
 def test_a_write_whose_answer_was_lost_is_found_to_be_ours(
     store: S3Store, s3: Line, operation: str, size: int
@@ -120,6 +122,7 @@ def test_a_write_whose_answer_was_lost_is_found_to_be_ours(
     assert uploads(store) == []
 
 
+@in_s3
 def test_a_lost_write_that_another_one_has_won_is_told(store: S3Store, s3: Line) -> None:
     store.put("key", [b"theirs"])
     s3.cut("s3.PutObject", after=True)
@@ -127,6 +130,7 @@ def test_a_lost_write_that_another_one_has_won_is_told(store: S3Store, s3: Line)
     assert b"".join(store.open("key")) == b"theirs"
 
 
+@in_s3
 @pytest.mark.parametrize(
     "operation", ["UploadPart", "CreateMultipartUpload", "HeadObject", "CompleteMultipartUpload"]
 )
@@ -137,6 +141,7 @@ def test_a_call_that_breaks_is_made_again(store: S3Store, s3: Line, operation: s
     assert len(b"".join(store.open("key"))) == 9 * MB
 
 
+@in_s3
 def test_a_line_that_stays_broken_is_told_and_leaves_nothing(store: S3Store, s3: Line) -> None:
     s3.cut("s3.UploadPart", after=False, times=1000)
     error = fails(Cause.UNREACHABLE, lambda: store.put("key", [b"x" * 20 * MB]))
@@ -145,6 +150,7 @@ def test_a_line_that_stays_broken_is_told_and_leaves_nothing(store: S3Store, s3:
     assert list(store.list()) == []
 
 
+@in_s3
 @pytest.mark.parametrize(("operation", "size"), [("PutObject", 10), ("CompleteMultipartUpload", 9 * MB)])
 def test_a_conflict_with_another_writer_is_asked_again(
     store: S3Store, s3: Line, operation: str, size: int
@@ -153,6 +159,7 @@ def test_a_conflict_with_another_writer_is_asked_again(
     assert store.put("key", [b"x" * size]).size == size
 
 
+@in_s3
 def test_an_upload_that_a_conflict_has_ended_says_that_the_key_is_taken(store: S3Store, s3: Line) -> None:
     # botocore asks the handlers in the order in which they came
     s3.answer("s3.CompleteMultipartUpload", "ConditionalRequestConflict")
@@ -161,11 +168,13 @@ def test_an_upload_that_a_conflict_has_ended_says_that_the_key_is_taken(store: S
     assert "another one is writing it" in str(error)
 
 
+@in_s3
 def test_a_bucket_that_does_not_tell_its_versions_has_one(store: S3Store, s3: Line) -> None:
     s3.answer("s3.ListObjectVersions", "AccessDenied")
     assert store.versions("key") == 1
 
 
+@in_s3
 def test_no_part_stays_behind_when_the_source_breaks_or_the_key_is_taken(store: S3Store) -> None:
     def source() -> Iterator[bytes]:
         yield b"x" * 20 * MB
@@ -178,6 +187,7 @@ def test_no_part_stays_behind_when_the_source_breaks_or_the_key_is_taken(store: 
     assert uploads(store) == []
 
 
+@in_s3
 def test_at_most_two_parts_are_read_ahead_of_the_sending(store: S3Store, s3: Line) -> None:
     sent = s3.watch("s3.UploadPart")
     ahead = []
@@ -219,6 +229,7 @@ def test_settings_hold_no_secret(world: Remote, pool: CognitoPool) -> None:
     assert read["user_pool"]["Id"] == pool.pool_id
 
 
+@worlds("moto", "ministack", why="the stand-in has every setting")
 def test_a_setting_that_is_not_here_says_so_without_a_page_of_html(pool: CognitoPool) -> None:
     unread = {name: why for name, _, why in pool.settings() if why}
     assert "session" in unread

@@ -358,10 +358,9 @@ def test_a_session_that_is_over_is_told_as_such(standin: Control, ours: Ours) ->
 
 @pytest.mark.parametrize("side", [-1, 1], ids=["late", "early"])
 def test_a_date_more_than_fifteen_minutes_off_is_not_accepted(
-    side: int, aws: People, identity: AwsIdentity, differs: Differs
+    side: int, aws: People, identity: AwsIdentity
 ) -> None:
     """What STS allows, and more than a proof of ours is good for: the server's own limit is what counts."""
-    differs("calls it RequestTimeTooSkewed")
     iva = aws.person("iva")
     assert prove(identity, iva.key, asked_at=minutes_off(side * 14))
     assert refused(identity, iva.key, asked_at=minutes_off(side * 16)) == "SignatureDoesNotMatch"
@@ -668,15 +667,13 @@ def test_a_condition_on_the_session_name_means_what_it_means_on_aws(
             assert denied(lambda name=name: assume(standin, iva.key, role, name))  # type: ignore[misc]
 
 
-@pytest.mark.parametrize(
-    "name", ["i", "iva/pol", "iva pol", "ivä", "x" * 65, "iva\n", "${aws:username}", "*"]
-)
-def test_a_session_has_a_plain_name(name: str, aws: People, differs: Differs) -> None:
-    differs("takes any name")
+def test_a_session_has_a_plain_name(aws: People, differs: Differs) -> None:
+    differs("takes any name, that of a variable too")
     iva = may_assume(aws, "iva")
     role = aws.role("role", trust(aws))
-    code, status, _ = error(lambda: assume(aws, iva.key, role, name))
-    assert (code, status) == ("ValidationError", 400)
+    for name in ("i", "iva/pol", "iva pol", "ivä", "x" * 65, "iva\n", "${aws:username}", "*"):
+        code, status, _ = error(lambda name=name: assume(aws, iva.key, role, name))  # type: ignore[misc]
+        assert (code, status) == ("ValidationError", 400), name
 
 
 def test_a_wrong_used_or_foreign_code_gives_no_session(standin: Control) -> None:
@@ -801,22 +798,19 @@ def test_an_answer_that_is_none_tells_nothing_of_who_signed(
     standin.fault(kind, "GetCallerIdentity", key=iva.key.id)
     before = len(standin.books("GetCallerIdentity"))
     fails(Cause.LOST, lambda: prove(identity, iva.key))
-    asked = len(standin.books("GetCallerIdentity")) - before
-    assert asked == (0 if kind == "hang" else 1), "never followed, never repeated"
+    assert len(standin.books("GetCallerIdentity")) == before + 1, "never followed, never repeated"
     assert prove(identity, iva.key).user_id == iva.id
 
 
-@pytest.mark.parametrize(
-    "action", ["GetUser", "ListAccessKeys", "ListAttachedUserPolicies", "ListGroupsForUser"]
-)
 @pytest.mark.parametrize("kind", FAULTS[:5] + [pytest.param(kind, marks=UNREADABLE) for kind in FAULTS[5:]])
 def test_an_answer_that_is_none_tells_nothing_of_a_persons_standing(
-    kind: str, action: str, standin: Control, ours: Ours, impatient: None
+    kind: str, standin: Control, ours: Ours, impatient: None
 ) -> None:
     iva, identity = standin.person("iva", "engineering"), ours(standin)
-    standin.fault(kind, action)
-    cause = Cause.THROTTLED if kind == "throttle" else Cause.LOST
-    fails(cause, lambda: identity.standing(iva.name))
+    for action in ("GetUser", "ListAccessKeys", "ListAttachedUserPolicies", "ListGroupsForUser"):
+        standin.fault(kind, action)
+        cause = Cause.THROTTLED if kind == "throttle" else Cause.LOST
+        fails(cause, lambda: identity.standing(iva.name))
     assert known(identity, iva).groups == {"engineering"}
 
 

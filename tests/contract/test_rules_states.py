@@ -80,6 +80,15 @@ def test_nobody_is_reset_who_never_had_a_password_of_their_own(email_pool: Pool)
     assert email_pool.status(made) == "FORCE_CHANGE_PASSWORD"
 
 
+@sends_mail
+def test_nobody_who_was_reset_signs_in_before_they_set_a_password(email_pool: Pool) -> None:
+    """[M]"""
+    email = address()
+    made = email_pool.confirmed(email, VERIFIED)
+    email_pool.admin_reset_user_password(Username=made)
+    refused("PasswordResetRequiredException", lambda: email_pool.app().sign_in(email))
+
+
 def test_somebody_deleted_is_not_there(email_pool: Pool) -> None:
     made = email_pool.add(address())["Username"]
     email_pool.admin_delete_user(Username=made)

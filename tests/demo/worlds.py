@@ -226,7 +226,7 @@ class _Pool:
                 {"Name": "email", "AttributeDataType": "String", "Required": True, "Mutable": True},
                 *(
                     {"Name": name, "AttributeDataType": "String", "Required": False, "Mutable": True}
-                    for name in ("institution", "agreed_terms", "agreed_emails")
+                    for name in CUSTOM
                 ),
             ],
             UserPoolTags={"environment": who.environment},
@@ -235,6 +235,7 @@ class _Pool:
             UserPoolId=made["Id"],
             ClientName=f"biomage-cellenics-{who.environment}",
             ExplicitAuthFlows=["ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
+            WriteAttributes=["name", "email", *(f"custom:{name}" for name in CUSTOM)],
         )
         maker.cognito.create_identity_provider(
             UserPoolId=made["Id"],
@@ -427,6 +428,7 @@ class _PoolThen:
 
 START = timedelta(seconds=3)  # from cbr's schedule to the name that it gave
 TOOL = "cognito-admin 0.1.0"
+CUSTOM = ("institution", "agreed_terms", "agreed_emails")
 PASSWORD = "Demo-only-1!"  # of people who do not exist
 
 

@@ -289,7 +289,7 @@ def test_somebody_without_an_address_stops_cbr_in_a_pool_of_addresses(
 def test_a_federated_user_stops_cbr_and_nobody_behind_comes_back(
     cognito: Standin, tmp_path: Path, kind: str
 ) -> None:
-    """[X] cbr#38: it passes ``identities`` on, which only Cognito writes; and says "imported successfully"."""
+    """[X] cbr#38: it passes ``identities`` on, Cognito's own, and says "imported successfully"."""
     make: Callable[[str], CognitoPool] = {"usernames": username_pool, "addresses": email_pool}[kind]
     source, target = make(f"federated-{kind}"), make(f"target-{kind}")
     cognito.federate(source.pool_id, "Google", "100051", email="gus@uni.example")

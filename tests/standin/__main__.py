@@ -23,25 +23,28 @@ def main() -> None:
     state = State(told.account)
     if told.keep and told.keep.is_file():
         state = pickle.loads(told.keep.read_bytes())  # noqa: S301 - our own, written below
+
+    def keep(state: State) -> None:
+        if told.keep:
+            part = told.keep.with_suffix(".part")
+            part.write_bytes(pickle.dumps(state, protocol=pickle.HIGHEST_PROTOCOL))
+            part.replace(told.keep)
+
     gc.set_threshold(50_000, 20, 100)  # what a request leaves is mostly freed by counting references
     uvicorn.run(
-        App(state, told.region),
+        App(state, told.region, keep),
         host="127.0.0.1",
         port=told.port,
         http="httptools",
         loop="uvloop",
         ws="none",
-        lifespan="off",
+        lifespan="on",
         access_log=False,
         log_level="warning",
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=1,
     )
-    if told.keep:
-        part = told.keep.with_suffix(".part")
-        part.write_bytes(pickle.dumps(state, protocol=pickle.HIGHEST_PROTOCOL))
-        part.replace(told.keep)
 
 
 if __name__ == "__main__":

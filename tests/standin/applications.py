@@ -98,8 +98,11 @@ class Application:
             raise not_authorized(f"Unable to verify secret hash for client {self.id}")
 
     def check_secret(self, given: str | None) -> None:
-        if given not in (self.secrets or [None]):
+        if not self.knows(given):
             raise not_authorized(f"Unable to verify secret for client {self.id}")
+
+    def knows(self, given: str | None) -> bool:
+        return given in self.secrets if self.secrets else given is None
 
 
 def secret_hash(username: str, client_id: str, secret: str) -> str:

@@ -34,14 +34,18 @@ _requests = count(1)
 class App:
     """The ASGI application of one ``State``."""
 
-    def __init__(self, state: State, default_region: str) -> None:
+    def __init__(
+        self, state: State, default_region: str, at_the_end: Callable[[State], None] = lambda state: None
+    ) -> None:
         self.state = state
         self.default_region = default_region
+        self.at_the_end = at_the_end
         self.operations = load()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            raise RuntimeError(f"the stand-in does not speak {scope['type']}")
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
         body = b""
         more = True
         while more:
@@ -69,6 +73,13 @@ class App:
             await _after(fault, status, answer, code, receive, send)
         else:
             await _answer(send, status, answer, code)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self.at_the_end(self.state)
+        await send({"type": "lifespan.shutdown.complete"})
 
     async def _before(self, fault: Fault, receive: Receive, send: Send) -> bool:
         """What happens instead of the work; True when the work is done all the same."""

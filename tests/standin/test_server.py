@@ -265,6 +265,7 @@ def test_a_fault_that_does_not_exist_is_told(control: Standin) -> None:
 
 
 def test_the_books_tell_every_call_that_was_let_in(client: Any, control: Standin, pool: str) -> None:
+    control.clear_books()
     made = create(client, pool)["User"]["Username"]
     refused("UsernameExistsException", create, client=client, pool=pool)
     client.admin_get_user(UserPoolId=pool, Username=made)

@@ -129,13 +129,9 @@ def denied(call: Call, action: str, resource: str) -> Refused:
 
 def _policies_of(caller: Caller) -> list[Document]:
     """Every policy that speaks for this caller; a federated user has none here."""
-    if caller.actor is None:
-        return []
-    found: list[Document] = []
-    for one in (caller.actor, *caller.account.groups_of(caller.actor)):
-        found += one.policies.values()
-        found += (policy.MANAGED[name] for name in one.attached.values() if name in policy.MANAGED)
-    return found
+    actor = caller.actor
+    speak = [actor, *caller.account.groups_of(actor)] if actor else []
+    return [document for one in speak for document in one.policies.values()]
 
 
 def _invalid(name: str, value: str, must: str) -> Refused:

@@ -33,7 +33,7 @@ def start(folder: Path, *, account: str = servers.ACCOUNT, port: int = 0) -> ser
 
     def answers() -> bool:
         with contextlib.suppress(OSError, http.client.HTTPException):
-            return bool(control.ask("health")["ok"])
+            return bool(control.ask("health"))
         return False
 
     command = [sys.executable, "-m", "tests.standin.iam", "--port", str(port), "--account", account]

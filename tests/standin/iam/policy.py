@@ -1,9 +1,9 @@
 """Policy documents: what they allow, and to whom. Everything else is denied.
 
 From AWS's pages "Policy evaluation logic", "Policy variables and tags", "Condition operators" and
-"Principal". Left out: NotAction, NotResource, NotPrincipal, dates, numbers, addresses, tags, defaults of
-variables (``${key, 'x'}``), boundaries, session and organisation policies. A document that uses one of
-these is refused when it is written, so that no test believes in it.
+"Principal". Left out: NotAction, NotResource, NotPrincipal, operators on dates, numbers, addresses and
+sets (a document with one of these is refused when it is written, so that no test believes in it), the
+contents of managed policies (they grant nothing here), boundaries, session and organisation policies.
 """
 
 from __future__ import annotations
@@ -19,18 +19,8 @@ from tests.standin.iam.wire import Refused
 Context = Mapping[str, str]
 """Condition keys in lower case. A key that is not there is not the same as one that is empty or false."""
 
-_OPERATOR = re.compile(
-    r"((ForAllValues|ForAnyValue):)?(?P<name>String(Not)?(Equals|Like)|Bool|Arn(Not)?(Equals|Like)|Null)(?P<maybe>IfExists)?"
-)
+_OPERATOR = re.compile(r"(?P<name>(String|Arn)(Not)?(Equals|Like)|Bool|Null)(?P<maybe>IfExists)?")
 _ELEMENTS = {"Sid", "Effect", "Action", "Resource", "Principal", "Condition"}
-MANAGED: dict[str, Document] = {
-    name: {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]}
-    for name, actions in {
-        "AdministratorAccess": ["*"],
-        "IAMReadOnlyAccess": ["iam:Get*", "iam:List*"],
-    }.items()
-}
-"""AWS's own policies, as far as tests attach them. Any other of AWS's grants nothing here."""
 
 
 class _Unresolved(Exception):
@@ -45,17 +35,16 @@ def parse(text: str, *, trust: bool) -> Document:
     except (ValueError, AttributeError, KeyError) as error:
         raise _malformed("This policy contains invalid Json") from error
     for one in statements:
-        operators = one.get("Condition", {})
-        known = all(_OPERATOR.fullmatch(operator) for operator in operators)
+        known = all(_OPERATOR.fullmatch(operator) for operator in one.get("Condition", {}))
         if (
-            one.get("Effect") not in ("Allow", "Deny")
-            or "Action" not in one
+            not known
             or set(one) - _ELEMENTS
-            or not known
+            or "Action" not in one
+            or one.get("Effect") not in ("Allow", "Deny")
         ):
             raise _malformed("Syntax errors in policy.")
-        if trust == ("Resource" in one) or trust != ("Principal" in one):
-            raise _malformed("Has prohibited field " + ("Resource" if trust else "Principal"))
+        if trust != ("Principal" in one) or trust == ("Resource" in one):
+            raise _malformed(f"Has prohibited field {'Resource' if trust else 'Principal'}")
     return document
 
 
@@ -67,7 +56,7 @@ def allows(documents: list[Document], action: str, resource: str, context: Conte
         for one in _statements(document)
         if _counts(document, one, action, resource, context)
     }
-    return None if not effects else "Deny" not in effects
+    return "Deny" not in effects if effects else None
 
 
 def trusts(
@@ -80,13 +69,10 @@ def trusts(
     found = set()
     for one in _statements(trust):
         named = set(principals(one))
-        if (me | {"*"}) & named and _counts(trust, one, action, "", context):
-            found.add(("me", one["Effect"]))
-        elif my_account & named and _counts(trust, one, action, "", context):
-            found.add(("account", one["Effect"]))
-    if any(effect == "Deny" for _, effect in found):
-        return "denied"
-    return "me" if ("me", "Allow") in found else "account" if found else "no"
+        how = "me" if named & (me | {"*"}) else "account" if named & my_account else ""
+        if how and _counts(trust, one, action, "", context):
+            found.add("denied" if one["Effect"] == "Deny" else how)
+    return "denied" if "denied" in found else "me" if "me" in found else "account" if found else "no"
 
 
 def principals(statement: Document) -> list[str]:
@@ -108,24 +94,22 @@ def renamed(document: Document, rename: Callable[[str], str]) -> Document:
 def _counts(document: Document, one: Document, action: str, resource: str, context: Context) -> bool:
     """Whether one statement has a word on this."""
     variables = document.get("Version") == "2012-10-17"  # in the older language they are plain text
+    actions, resources = _list(one["Action"]), _list(one.get("Resource", "*"))
+    tests = (
+        (how, key, wanted) for how, keys in one.get("Condition", {}).items() for key, wanted in keys.items()
+    )
     try:
         return (
-            any(_match(pattern.lower(), action.lower(), {}, False) for pattern in _list(one["Action"]))
-            and any(
-                _match(pattern, resource, context, variables) for pattern in _list(one.get("Resource", "*"))
-            )
-            and all(
-                _holds(operator, _list(wanted), context.get(key.lower()), context, variables)
-                for operator, tests in one.get("Condition", {}).items()
-                for key, wanted in tests.items()
-            )
+            any(_match(pattern.lower(), action.lower(), {}, False) for pattern in actions)
+            and any(_match(pattern, resource, context, variables) for pattern in resources)
+            and all(_holds(how, key.lower(), _list(wanted), context, variables) for how, key, wanted in tests)
         )
     except _Unresolved:
         return False
 
 
-def _holds(operator: str, wanted: list[str], have: str | None, context: Context, variables: bool) -> bool:
-    parts = _OPERATOR.fullmatch(operator)
+def _holds(operator: str, key: str, wanted: list[Any], context: Context, variables: bool) -> bool:
+    parts, have = _OPERATOR.fullmatch(operator), context.get(key)
     assert parts, operator
     name = parts["name"]
     if name == "Null":
@@ -134,10 +118,8 @@ def _holds(operator: str, wanted: list[str], have: str | None, context: Context,
         return bool(parts["maybe"]) or "Not" in name
     if name == "Bool":
         return have in (str(value).lower() for value in wanted)
-    found = any(
-        _match(value, have, context, variables, wild="Like" in name or "Arn" in name) for value in wanted
-    )
-    return found != ("Not" in name)
+    wild = "Like" in name or "Arn" in name
+    return any(_match(value, have, context, variables, wild=wild) for value in wanted) != ("Not" in name)
 
 
 def _match(pattern: str, text: str, context: Context, variables: bool, *, wild: bool = True) -> bool:

@@ -1,8 +1,7 @@
-"""The server: AWS's two addresses in one, and a third one that only tests know.
+"""The server: STS and IAM at one address, and a second address that only tests know.
 
-POST /                    STS and IAM
-GET  /_standin/books      what was asked, in order: see ``Books`` in control.py
-POST /_standin/<word>     JSON in, JSON out: one of the functions below whose name is that word
+POST /                    STS and IAM, told apart by the scope of the signature
+POST /_standin/<word>     JSON in, JSON out: ``Standin.do_<word>``
 """
 
 from __future__ import annotations
@@ -35,13 +34,14 @@ ERRORS = {
         "ServiceUnavailable", "The request has failed due to a temporary failure of the server.", 503
     ),
 }
+KINDS = {*ERRORS, *INSTEAD, "answer", "cut", "json", "hang"}
 
 
 @dataclass
 class Fault:
-    """What goes wrong in place of an answer, nothing being done, or with it ("cut", "json", "hang")."""
+    """What goes wrong. Nothing is done then, but for "cut" and "json", where only the answer suffers."""
 
-    kind: str  # of ERRORS or INSTEAD; "cut", "json", "hang"; "answer": the three fields below
+    kind: str  # of KINDS; "answer" says the last three fields, word for word
     action: str = "*"
     key: str = ""  # only for what this access key id claims to have signed; "": for all
     times: int = 1  # 0: for ever
@@ -62,43 +62,47 @@ class Standin:
         if request.path.startswith("/_standin/"):
             await _send(send, self._control(request))
             return
-        parameters = _parameters(request)
-        signer = claimed(request)
-        fault = self._fault(parameters.get("Action", ""), signer.key_id if signer else "")
-        if fault and fault.kind == "hang":
+        parameters, signer = _parameters(request), claimed(request)
+        service = signer.service if signer and signer.service in VERSIONS else "sts"
+        call = {"service": service, "action": parameters.get("Action", ""), "parameters": parameters}
+        entry: Tree = {
+            **call,
+            "headers": dict(request.headers),
+            "at": self.state.now(),
+            "arn": "",
+            "code": "",
+        }
+        self.books.append(entry)
+        fault = self._fault(entry["action"], signer.key_id if signer else "")
+        if fault.kind == "hang":
+            entry["code"] = fault.kind
             await asyncio.wait([asyncio.ensure_future(receive())], timeout=HANG)
             return
-        service = signer.service if signer and signer.service in VERSIONS else "sts"
-        answer = self._answer(request, parameters, service, fault)
-        await _send(send, answer, cut=fault is not None and fault.kind == "cut")
+        await _send(send, self._answer(request, entry, fault), cut=fault.kind == "cut")
 
-    def _fault(self, action: str, key_id: str) -> Fault | None:
-        found = (one for one in self.faults if one.action in ("*", action) and one.key in ("", key_id))
-        fault = next(found, None)
-        if fault:
-            fault.times -= 1
-            if fault.times == 0:
-                self.faults.remove(fault)
-        return fault
+    def _fault(self, action: str, key_id: str) -> Fault:
+        for fault in self.faults:
+            if fault.action in ("*", action) and fault.key in ("", key_id):
+                fault.times -= 1
+                if fault.times == 0:
+                    self.faults.remove(fault)
+                return fault
+        return Fault("none")
 
-    def _answer(
-        self, request: Request, parameters: dict[str, str], service: str, fault: Fault | None
-    ) -> Answer:
-        action, request_id = parameters.get("Action", ""), str(uuid.uuid4())
-        as_json = service == "sts" and request.header("accept") == "application/json"
-        as_json = as_json or (fault is not None and fault.kind == "json")
-        entry: Tree = {"service": service, "action": action, "parameters": parameters, "arn": "", "code": ""}
-        entry |= {"headers": dict(request.headers), "at": self.state.now()}
-        self.books.append(entry)
-        if fault and fault.kind in ("html", "redirect", "answer"):
+    def _answer(self, request: Request, entry: Tree, fault: Fault) -> Answer:
+        """What became of the call is in its entry of the books: ``arn`` who signed, ``code`` the error."""
+        if fault.kind in ("answer", *INSTEAD):
             entry["code"] = fault.kind
             return INSTEAD.get(fault.kind) or Answer(fault.status, fault.body.encode(), fault.headers)
+        service, action, request_id = entry["service"], entry["action"], str(uuid.uuid4())
+        asked = service == "sts" and request.header("accept") == "application/json"
+        as_json = asked or fault.kind == "json"
         try:
-            if fault and fault.kind in ERRORS:
+            if fault.kind in ERRORS:
                 raise ERRORS[fault.kind]
-            caller, _ = verify(request, self.state)
+            caller = verify(request, self.state)
             entry["arn"] = caller.arn
-            tree = self._do(request, Call(self.state, caller, action, parameters), service)
+            tree = self._do(request, Call(self.state, caller, action, entry["parameters"]), service)
             return result(service, action, tree, request_id, as_json=as_json)
         except Refused as refused:
             entry["code"] = refused.code
@@ -123,12 +127,13 @@ class Standin:
         word = request.path.removeprefix("/_standin/").replace("-", "_")
         given = json.loads(request.body or b"{}")
         try:
-            told = {"ok": True} if word == "health" else getattr(self, f"do_{word}")(**given)
-            return Answer(200, json.dumps(told).encode(), {"content-type": "application/json"})
+            status, told = 200, getattr(self, f"do_{word}")(**given)
         except (Refused, AttributeError, KeyError, TypeError, ValueError) as wrong:
-            return Answer(
-                400, json.dumps({"error": repr(wrong)}).encode(), {"content-type": "application/json"}
-            )
+            status, told = 400, repr(wrong)
+        return Answer(status, json.dumps(told).encode(), {"content-type": "application/json"})
+
+    def do_health(self) -> bool:
+        return True
 
     def do_books(self) -> list[Tree]:
         return self.books
@@ -147,7 +152,7 @@ class Standin:
 
     def do_fault(self, **fault: Any) -> None:
         made = Fault(**fault)
-        if made.kind not in {*ERRORS, *INSTEAD, "cut", "json", "hang", "answer"}:
+        if made.kind not in KINDS:
             raise ValueError(made.kind)
         self.faults.append(made)
 

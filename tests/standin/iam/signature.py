@@ -11,7 +11,7 @@ import hmac
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl, quote
 
 from tests.standin.iam.state import Caller, State
@@ -40,26 +40,24 @@ def claimed(request: Request) -> Scope | None:
         return None
 
 
-def verify(request: Request, state: State) -> tuple[Caller, Scope]:
-    """Who signed, and for what. Raises Refused in AWS's words."""
+def verify(request: Request, state: State) -> Caller:
+    """Who signed. Raises Refused in AWS's words."""
     scope, names, given = _read(request)
     date = request.header("x-amz-date")
-    try:
-        signed_at = datetime.strptime(date, _DATE).replace(tzinfo=UTC).timestamp()
-    except ValueError as error:
+    if not re.fullmatch(r"[0-9]{8}T[0-9]{6}Z", date):
         text = "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
-        raise Refused("IncompleteSignature", text) from error
+        raise Refused("IncompleteSignature", text)
     _check_scope(request, scope, date)
     caller = state.caller(scope.key_id)
     if caller is None or caller.key.status != "Active" or caller.account.partition != partition(scope.region):
         raise invalid_token()
-    _check_date(date, signed_at, state)
+    _check_date(date, state)
     sent = {name for name, _ in request.headers}
     must = {"host"} | {name for name in sent if name.startswith("x-amz-")}
     if not must <= set(names) <= sent:
         unsigned = sorted(must - set(names)) or sorted(set(names) - sent)
         raise _mismatch(f"'{unsigned[0]}' must be a 'SignedHeader' in the AWS Authorization.")
-    if not hmac.compare_digest(signature(request, names, date, scope, caller.key.secret), given):
+    if signature(request, names, date, scope, caller.key.secret) != given:
         raise _mismatch(
             "The request signature we calculated does not match the signature you provided. "
             "Check your AWS Secret Access Key and signing method."
@@ -69,7 +67,7 @@ def verify(request: Request, state: State) -> tuple[Caller, Scope]:
         raise invalid_token()
     if caller.session and caller.session.expires <= state.now():
         raise Refused("ExpiredToken", "The security token included in the request is expired", 403)
-    return caller, scope
+    return caller
 
 
 def signature(request: Request, names: Sequence[str], date: str, scope: Scope, secret: str) -> str:
@@ -130,19 +128,15 @@ def _check_scope(request: Request, scope: Scope, date: str) -> None:
                         f"from HTTP: '{scope.day}' != '{date[:8]}', from '{date}'.")  # fmt: skip
 
 
-def _check_date(date: str, signed_at: float, state: State) -> None:
+def _check_date(date: str, state: State) -> None:
     """AWS's pages say five minutes; STS and IAM name fifteen in their own words ("… - 15 min.")."""
-    now, window = state.now(), state.settings.window
-    if abs(signed_at - now) <= window:
-        return
-    late = signed_at < now
-    clock, edge = (
-        datetime.fromtimestamp(at, UTC).strftime(_DATE)
-        for at in (now, now - window if late else now + window)
-    )
-    words = ("expired", "earlier", "-") if late else ("not yet current", "still later", "+")
-    than = f"{edge} ({clock} {words[2]} {window / 60:.0f} min.)"
-    raise _mismatch(f"Signature {words[0]}: {date} is {'now ' if late else ''}{words[1]} than {than}")
+    now, window = datetime.fromtimestamp(state.now(), UTC), timedelta(seconds=state.settings.window)
+    clock, minutes = now.strftime(_DATE), f"{state.settings.window / 60:.0f} min."
+    # dates of this form sort as texts
+    if date < (edge := (now - window).strftime(_DATE)):
+        raise _mismatch(f"Signature expired: {date} is now earlier than {edge} ({clock} - {minutes})")
+    if date > (edge := (now + window).strftime(_DATE)):
+        raise _mismatch(f"Signature not yet current: {date} is still later than {edge} ({clock} + {minutes})")
 
 
 def partition(region: str) -> str:

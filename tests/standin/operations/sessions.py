@@ -31,7 +31,7 @@ def get_tokens_from_refresh_token(call: Call, asked: Asked) -> Answer:
 def revoke_token(call: Call, asked: Asked) -> Answer:
     """A refresh token, and with it all that came of the same sign-in."""
     application = applications.find(call, asked["ClientId"])
-    if asked.get("ClientSecret") not in (application.secrets or [None]):
+    if not application.knows(asked.get("ClientSecret")):
         raise Refused("UnauthorizedException", "Invalid client secret.")
     if application.client.get("EnableTokenRevocation") is False:
         raise Refused("UnsupportedOperationException", "Token revocation is not enabled for this client.")
