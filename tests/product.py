@@ -10,8 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import boto3
-
 from backups import seal
 from tests import servers
 from tests.demo import worlds
@@ -31,15 +29,7 @@ class Product:
 
     def root(self, service: str) -> Any:
         """A boto3 client as the account's root, who may look at everything."""
-        env = self.cloud.env
-        cognito = env.get("AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER")
-        return boto3.client(
-            service,  # type: ignore[call-overload]
-            endpoint_url=cognito if cognito and service == "cognito-idp" else env["AWS_ENDPOINT_URL"],
-            region_name=servers.REGION,
-            aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
-        )
+        return self.cloud.root(service)
 
 
 def serve(world: str, folder: Path, stack: ExitStack, **settings: str) -> Product:
@@ -51,7 +41,8 @@ def serve(world: str, folder: Path, stack: ExitStack, **settings: str) -> Produc
     cloud = servers.cloud(folder / "aws", keep=True)
     broker = servers.valkey(folder)
     stack.enter_context(servers.running(*cloud.servers, broker))
-    made = worlds.seed(world, cloud.env, seal=seal.seal, now=datetime.now(UTC), say=lambda line: None)
+    with cloud.unlimited():
+        made = worlds.seed(world, cloud.env, seal=seal.seal, now=datetime.now(UTC), say=lambda line: None)
     environment = {
         **{key: os.environ[key] for key in ("SECRET_KEY", "SEAL_KEY", "ORIGIN_LATE_CHECK", "NO_PROXY")},
         **cloud.env,

@@ -25,6 +25,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -223,10 +224,31 @@ class Cloud:
         """boto3's environment as the account's root."""
         return {**self.aws.env, **self.cognito.env}
 
-    @property
-    def endpoints(self) -> dict[str, str]:
-        """Where the services are, for whoever has keys of their own."""
-        return {name: value for name, value in self.env.items() if name.startswith("AWS_ENDPOINT_URL")}
+    def root(self, service: str) -> Any:
+        """A boto3 client as the account's root, who may look at everything."""
+        import boto3
+
+        return boto3.client(
+            service,  # type: ignore[call-overload]
+            endpoint_url=(self.cognito if service == "cognito-idp" else self.aws).url,
+            region_name=REGION,
+            aws_access_key_id=self.env["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.env["AWS_SECRET_ACCESS_KEY"],
+        )
+
+    @contextlib.contextmanager
+    def unlimited(self) -> Iterator[None]:
+        """Without quotas and mail days, for whoever prepares something; fresh limits afterwards."""
+        from tests.standin.client import Standin
+
+        if self.cognito is self.aws:
+            yield
+            return
+        control = Standin(self.cognito.url)
+        control.quotas(every=1e6)
+        control.knobs(daily_mails=1_000_000)
+        yield
+        control.fresh()
 
 
 def chosen_cognito() -> str:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 from botocore import exceptions as boto
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from backups.core.snapshot import mask
 from backups.engine.ports import Cause, PortError
@@ -82,6 +83,7 @@ CODES: dict[str, Cause] = {
     # what is not there
     "ResourceNotFoundException": Cause.GONE,
     "NoSuchBucket": Cause.GONE,
+    "UserPoolAddOnNotEnabledException": Cause.GONE,  # a setting of what the pool does not have
     "UserNotFoundException": Cause.MISSING,
     "NoSuchKey": Cause.MISSING,
     "NoSuchVersion": Cause.MISSING,
@@ -154,7 +156,7 @@ _EMAIL = re.compile(r"(?<![^\s'\"“”<>(),;:=/\[\]])[^\s'\"“”<>(),;:=/\[\]
 _VALUE = re.compile(r"\b(?i:value) '[^']*'(?: at\b)")
 
 
-def translate(error: ClientError | BotoCoreError, doing: str) -> PortError:
+def translate(error: ClientError | BotoCoreError | ResponseParserError, doing: str) -> PortError:
     """The engine's error. ``doing`` follows "Could not": "list the users of …", without an e-mail in it."""
     if isinstance(error, ClientError):
         told = error.response.get("Error", {})
@@ -178,7 +180,7 @@ def asking(doing: str) -> Iterator[None]:
     """Whatever AWS or the way to it raises inside becomes a PortError."""
     try:
         yield
-    except (ClientError, BotoCoreError) as error:
+    except (ClientError, BotoCoreError, ResponseParserError) as error:
         # the original quotes values: it goes no further, neither into a log's traceback
         raise translate(error, doing) from None
 
@@ -201,7 +203,7 @@ def _of_answer(error: ClientError, code: str) -> Cause:
     return Cause.THROTTLED if status == 429 else Cause.REFUSED
 
 
-def _of_failure(error: BotoCoreError) -> Cause:
+def _of_failure(error: BotoCoreError | ResponseParserError) -> Cause:
     if isinstance(error, boto.SSLError):
         # a certificate we do not trust ends the connection before anything is sent
         return Cause.UNREACHABLE if "CERTIFICATE_VERIFY_FAILED" in str(error) else Cause.LOST

@@ -61,6 +61,9 @@ class AwsIdentity:
         if status == 200:
             return _caller(text)
         code = _error_code(text)
+        if "Signature expired" in text or "Signature not yet current" in text:
+            # We wrote the date ourselves: the person has signed what we asked for.
+            raise _unclear("it says that this server's clock is wrong")
         if 400 <= status < 500 and code and code not in ("Throttling", "RequestLimitExceeded"):
             raise PortError(f"STS did not accept the signature ({code}).", Cause.REFUSED, code=code)
         raise _unclear(f"STS answered with HTTP status {status}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import IncompleteReadError
+from botocore.exceptions import BotoCoreError, IncompleteReadError
 
 from backups.aws.errors import asking
 from backups.core.principal import Caller
@@ -74,19 +74,31 @@ def client(service: str, region: str = "") -> Any:
     return _clients[key]
 
 
+class NotAnAnswer(BotoCoreError):
+    """What came back is whole, and no answer of the service's: a proxy's page, a redirect."""
+
+    fmt = "what came back is no answer of {service}"
+
+
 def _refuse_half_an_answer(operation_model: Any, response_dict: dict[str, Any], **_: Any) -> None:
     """botocore reads a JSON answer that was cut on its way, or a proxy's page, as an empty answer: a list
-    would end there, and a backup be short without a word. Raises IncompleteReadError.
+    would end there, and a backup be short without a word. Raises IncompleteReadError, NotAnAnswer.
     """
-    body = response_dict["body"]
+    body, status = response_dict["body"], response_dict["status_code"]
     if not isinstance(body, bytes) or operation_model.http.get("method") == "HEAD":
         return  # a stream counts by itself; HEAD tells the length of what it does not send
     told = int(response_dict["headers"].get("content-length", len(body)))
-    shape = operation_model.output_shape
-    json = operation_model.service_model.resolved_protocol == "json"
-    answered = response_dict["status_code"] == 200 and json and shape is not None and bool(shape.members)
-    if len(body) != told or (answered and not body.startswith(b"{")):
+    if len(body) != told:
         raise IncompleteReadError(actual_bytes=len(body), expected_bytes=told)
+    service, shape = operation_model.service_model, operation_model.output_shape
+    begins = {
+        "json": b"{" if shape is not None and shape.members else b"",
+        "query": f"<{operation_model.name}Response".encode(),
+    }.get(service.resolved_protocol)
+    if begins is None:
+        return  # S3, which redirects on purpose; its answers name what they are
+    if 300 <= status < 400 or (status == 200 and begins not in body[:200]):
+        raise NotAnAnswer(service=service.service_name)
 
 
 def whoami(region: str = "") -> Caller:

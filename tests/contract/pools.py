@@ -19,6 +19,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "email": {"UsernameAttributes": ["email"], "UsernameConfiguration": {"CaseSensitive": False}},
     "email by case": {"UsernameAttributes": ["email"], "UsernameConfiguration": {"CaseSensitive": True}},
     "username": {"UsernameConfiguration": {"CaseSensitive": True}},
+    "bare": {},
     "alias": {"AliasAttributes": ["email"], "UsernameConfiguration": {"CaseSensitive": False}},
 }
 COMMON: dict[str, Any] = {
@@ -172,19 +173,23 @@ class Aws:
 
     def pool(self, kind: str) -> Pool:
         """The one of this kind that rules share: of ``KINDS``, or "crowd"."""
-        if kind not in self._shared:
-            if kind == "email" and self.world.given_pool:
-                self._shared[kind] = Pool(self.client, self.world.given_pool)
-            elif kind == "crowd":
-                self._shared[kind] = crowd(self.new_pool("username"))
-            else:
-                self._shared[kind] = self.new_pool(kind)
-        self.world.check_pool(self._shared[kind].id)
-        return self._shared[kind]
+        if kind == "crowd":
+            return self.shared("crowd", lambda: crowd(self.new_pool("username")))
+        if kind == "email" and self.world.given_pool:
+            return self.shared("email", lambda: Pool(self.client, self.world.given_pool))
+        return self.shared(kind, lambda: self.new_pool(kind))
+
+    def shared(self, name: str, make: Callable[[], Pool]) -> Pool:
+        """The pool of this name, made when it is first asked for."""
+        if name not in self._shared:
+            self._shared[name] = make()
+        self.world.check_pool(self._shared[name].id)
+        return self._shared[name]
 
     def new_pool(self, kind: str = "email", **settings: Any) -> Pool:
         """One that nobody else uses; ``settings`` are CreateUserPool's."""
-        return Pool(self.client, self.world.create_pool(**{**COMMON, **KINDS[kind], **settings}))
+        common = {} if kind == "bare" else COMMON
+        return Pool(self.client, self.world.create_pool(**{**common, **KINDS[kind], **settings}))
 
     def settled(self, ask: Callable[[], list[T]], count: int) -> list[T]:
         """What a list says once it has caught up: it shows so many, or a minute is over."""

@@ -96,7 +96,9 @@ def collect() -> list[pytest.Function]:
 
     said, collector = io.StringIO(), Collector()
     with contextlib.redirect_stdout(said):
-        status = pytest.main(["--collect-only", "-qq", str(ROOT / "tests/contract")], plugins=[collector])
+        status = pytest.main(
+            ["--collect-only", "-qq", "--assert=plain", str(ROOT / "tests/contract")], plugins=[collector]
+        )
     if status:
         raise RuntimeError(said.getvalue())
     return [item for item in collector.items if isinstance(item, pytest.Function)]

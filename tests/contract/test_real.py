@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from backups.aws import session
+from backups.aws.cognito import list_pools
 from tests import servers
 from tests.contract import real
 from tests.contract.conftest import environment
@@ -39,11 +40,10 @@ def aws(**settings: str) -> RealAws:
 
 def everything() -> set[str]:
     """The names of all pools, buckets and roles."""
-    pools = session.client("cognito-idp", REGION).list_user_pools(MaxResults=60)["UserPools"]
     buckets = session.client("s3", REGION).list_buckets()["Buckets"]
     roles = session.client("iam", REGION).list_roles()["Roles"]
     return {
-        *(str(one["Id"]) for one in pools),
+        *(pool_id for pool_id, _ in list_pools(REGION)),
         *(one["Name"] for one in buckets),
         *(one["RoleName"] for one in roles),
     }

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.contract.marks import differs
-from tests.contract.pools import Aws, Pool, refused
+from tests.contract.pools import Aws, refused
 
 STANDARD = set(
     """address birthdate email email_verified family_name gender given_name locale middle_name name nickname
@@ -39,7 +39,7 @@ def contains(whole: Any, part: Any) -> bool:
 
 @pytest.mark.parametrize("setting", TOLD)
 def test_a_pool_is_described_as_it_was_made(aws: Aws, setting: str) -> None:
-    pool = aws.new_pool("email", **TOLD)
+    pool = aws.shared("told", lambda: aws.new_pool("email", **TOLD))
     assert contains(pool.describe().get(setting), TOLD[setting])
 
 
@@ -75,8 +75,7 @@ def test_every_standard_attribute_is_in_the_schema_and_nobody_can_give_a_sub(aws
     ],
 )
 def test_what_was_not_said_has_a_default(aws: Aws, setting: str, value: Any) -> None:
-    bare = Pool(aws.client, aws.world.create_pool())
-    assert contains(bare.describe().get(setting), value)
+    assert contains(aws.pool("bare").describe().get(setting), value)
 
 
 @differs(moto="deletes it", ministack="deletes it")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from typing import Any
 
 import pytest
@@ -22,14 +23,13 @@ PHONE = {"phone_number": "+4930901820", "phone_number_verified": "true"}
 @pytest.fixture
 def sms_pool(aws: Aws) -> Pool:
     """MFA by SMS is optional."""
-    return aws.new_pool(
-        MfaConfiguration="OPTIONAL",
-        SmsConfiguration={
-            "SnsCallerArn": aws.world.role(),
-            "ExternalId": "contract",
-            "SnsRegion": "eu-west-1",
-        },
-    )
+    sms = {
+        "SnsCallerArn": aws.world.role(),
+        "ExternalId": "contract",
+        "SnsRegion": "eu-west-1",
+    }
+    make = partial(aws.new_pool, MfaConfiguration="OPTIONAL", SmsConfiguration=sms)
+    return aws.shared("sms", make)
 
 
 # MFA

@@ -81,6 +81,7 @@ def test_nobody_is_reset_who_never_had_a_password_of_their_own(email_pool: Pool)
 
 
 @sends_mail
+@differs(moto="signs them in")
 def test_nobody_who_was_reset_signs_in_before_they_set_a_password(email_pool: Pool) -> None:
     """[M]"""
     email = address()

@@ -77,7 +77,7 @@ def test_where_case_matters_the_same_letters_are_two_people(case_pool: Pool) -> 
 
 def test_case_matters_in_a_pool_that_was_not_told(aws: Aws) -> None:
     """[D23] The API's default; the console's is the other."""
-    pool = Pool(aws.client, aws.world.create_pool(UsernameAttributes=["email"]))
+    pool = aws.new_pool("bare", UsernameAttributes=["email"])
     pool.add("ada@uni.example")
     assert pool.add("Ada@uni.example")["Enabled"]
 

@@ -183,9 +183,14 @@ class Demo:
         for server in cloud.servers:
             server.wait()
         settings.configure(SEAL_KEY=self.keys()["SEAL_KEY"])
-        world = worlds.seed(
-            self.world, cloud.env, seal=seal.seal, now=datetime.now(UTC), say=lambda line: say(f"  {line}")
-        )
+        with cloud.unlimited():
+            world = worlds.seed(
+                self.world,
+                cloud.env,
+                seal=seal.seal,
+                now=datetime.now(UTC),
+                say=lambda line: say(f"  {line}"),
+            )
         told: dict[str, Any] = {
             "made_by": self.fingerprint(),
             "bucket": world.bucket,

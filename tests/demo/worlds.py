@@ -33,7 +33,6 @@ from tests import servers
 from tests.demo.marks import digest, sources
 from tests.demo.people import WEEKS, Cast, Person, production, staging
 from tests.fakes import FakeClock, FakeReport, FakeStore
-from tests.standin.client import Standin
 
 BUCKET = "biomage-backups-production-{account}"
 FIRST_OF_OURS = 7  # the older backups are cbr's, from this one on they are in our format
@@ -65,7 +64,7 @@ def filled(folder: Path, *, cognito: str = "", say: Say = print) -> None:
             for older in KEPT.glob(f"{cognito}-*"):
                 shutil.rmtree(older)
             cloud = servers.cloud(kept, cognito=cognito, keep=True)
-            with servers.running(*cloud.servers):
+            with servers.running(*cloud.servers), cloud.unlimited():
                 maker = _Maker(cloud.env, lambda data: "", datetime.now(UTC))
                 for each in (production(), staging()):
                     say(f"Creating the {len(each.people):,} users of {each.pool_name} ...")
@@ -77,7 +76,10 @@ def filled(folder: Path, *, cognito: str = "", say: Say = print) -> None:
 
 
 def seed(name: str, aws: Mapping[str, str], *, seal: Seal, now: datetime, say: Say = print) -> World:
-    """``aws``: boto3's environment as the root of a ``filled`` account. ``seal``: an HMAC, as hex."""
+    """``aws``: boto3's environment as the root of a ``filled`` account, best without limits.
+
+    ``seal``: an HMAC, as hex.
+    """
     maker = _Maker(aws, seal, now)
     bucket = maker.make_bucket()
     people, app = maker.make_iam(bucket)
@@ -97,7 +99,6 @@ def seed(name: str, aws: Mapping[str, str], *, seal: Seal, now: datetime, say: S
         if not gone:
             pools[each.environment] = pool.id
     maker.spoil(bucket, staging().pool_name)
-    maker.leave()
     return World(name, bucket, pools, people, app)
 
 
@@ -125,10 +126,6 @@ class _Maker:
         self.region = aws["AWS_REGION"]
         url = aws["AWS_ENDPOINT_URL"]
         cognito = aws.get("AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER", url)
-        self.standin = Standin(cognito) if cognito != url else None
-        if self.standin:  # its own limits are for the product, not for whoever makes the world
-            self.standin.quotas(every=1e6)
-            self.standin.knobs(daily_mails=1_000_000)
         self.s3: Any = session.client("s3", endpoint_url=url, config=config)
         self.iam: Any = session.client("iam", endpoint_url=url, config=config)
         self.cognito: Any = session.client("cognito-idp", endpoint_url=cognito, config=config)
@@ -141,11 +138,6 @@ class _Maker:
         with ThreadPoolExecutor(8) as threads:
             for _ in threads.map(work, items):
                 pass
-
-    def leave(self) -> None:
-        """The limits are what they are on AWS again, and nothing of ours is in the books."""
-        if self.standin:
-            self.standin.fresh()
 
     def make_bucket(self) -> str:
         bucket = BUCKET.format(account=self.account)

@@ -19,12 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from tests import servers
 from tests.build import an_email_pool
-from tests.servers import ROOT
+from tests.servers import ROOT, Cloud
 
 SAMPLE = ROOT / "tests" / "samples" / "cbr-users.json"
 BUCKET = "terminal-backups"
@@ -37,6 +36,7 @@ class Host:
 
     env: dict[str, str]
     folder: Path
+    cloud: Cloud
 
     def run(self, *command: str, **env: str) -> tuple[int, dict[str, Any], str]:
         """(exit status, the JSON of the last line, everything on stderr)."""
@@ -54,25 +54,20 @@ class Host:
         return done.returncode, json.loads(last) if last.startswith("{") else {}, done.stderr
 
     def aws(self, service: str) -> Any:
-        return boto3.client(
-            service,  # type: ignore[call-overload]
-            endpoint_url=self.env["AWS_ENDPOINT_URL"],
-            region_name=servers.REGION,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
+        return self.cloud.root(service)
 
     def make_pool(self, name: str, people: int = 0) -> str:
         idp = self.aws("cognito-idp")
         pool_id = an_email_pool(idp, name)
-        for number in range(people):
-            attributes = {"email": f"person{number}@uni.example", "name": f"Person {number}"}
-            idp.admin_create_user(
-                UserPoolId=pool_id,
-                Username=attributes["email"],
-                MessageAction="SUPPRESS",
-                UserAttributes=[{"Name": n, "Value": v} for n, v in attributes.items()],
-            )
+        with self.cloud.unlimited():
+            for number in range(people):
+                attributes = {"email": f"person{number}@uni.example", "name": f"Person {number}"}
+                idp.admin_create_user(
+                    UserPoolId=pool_id,
+                    Username=attributes["email"],
+                    MessageAction="SUPPRESS",
+                    UserAttributes=[{"Name": n, "Value": v} for n, v in attributes.items()],
+                )
         return pool_id
 
     def users(self, pool_id: str) -> dict[str, dict[str, Any]]:
@@ -88,10 +83,11 @@ class Host:
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     folder = tmp_path_factory.mktemp("terminal")
-    with servers.running(servers.ministack(folder)) as (aws,):
+    cloud = servers.cloud(folder)
+    with servers.running(*cloud.servers):
         env = {
             **servers.plain_environment(),
-            **aws.env,
+            **cloud.env,
             "DATABASE_URL": f"sqlite:///{folder}/app.sqlite3",
             "SECRET_KEY": "a-key-of-this-test",
             "SEAL_KEY": "a-seal-of-this-test",
@@ -103,7 +99,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
         subprocess.run(
             [sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=env, check=True, timeout=120
         )
-        host = Host(env, folder)
+        host = Host(env, folder, cloud)
         host.aws("s3").create_bucket(
             Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": servers.REGION}
         )
@@ -287,7 +283,8 @@ def test_a_damaged_backup_is_listed_with_its_reason_and_never_restored(
 
 
 def test_when_aws_is_silent_one_sentence_says_so(host: Host) -> None:
-    away = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{servers.free_port()}"}
+    nobody = f"http://127.0.0.1:{servers.free_port()}"
+    away = {name: nobody for name in host.env if name.startswith("AWS_ENDPOINT_URL")}
     for command in (["pools"], ["backups"], ["backup", "--pool", "team-production"]):
         status, _, said = host.run(*command, **away)
         assert status == 1

@@ -21,6 +21,9 @@ def named(listed: Iterable[Mapping[str, str]] | None) -> dict[str, str]:
 
 def check(pool: Pool, given: Mapping[str, str], *, creating: bool) -> None:
     """Raises InvalidParameterException: unknown, the service's own, immutable after creation, malformed."""
+    for name in given:
+        if name in OF_THE_SERVICE or name.startswith("cognito:"):
+            raise invalid(f"Cannot modify the non-mutable attribute {name}")  # of identities: [X]
     problems = [
         f"{name}: {problem}"
         for name, value in given.items()
@@ -42,8 +45,6 @@ def check_verified(attributes: Mapping[str, str]) -> None:
 
 
 def _problem(pool: Pool, name: str, value: str, creating: bool) -> str:
-    if name in OF_THE_SERVICE or name.startswith("cognito:"):
-        return "Attribute cannot be written."
     told = pool.schema.get(name)
     if told is None:
         return "Attribute does not exist in the schema."

@@ -30,12 +30,12 @@ def arrive(
     ValueError where somebody native has the name: "User already exists with provider user id." [X]
     """
     now = state.clock.now()
-    for linked in pool.users:
-        for one in json.loads(linked.attributes.get("identities", "[]")):
-            if (one["providerName"], one["userId"]) == (provider, user_id):
-                return linked.described("Attributes")
     username = f"{provider}_{user_id}"
-    if pool.users.find(username):
+    linked = pool.users.by_sub.get(pool.config.get("links", {}).get((provider, user_id), ""))
+    known = linked or pool.users.find(username)
+    if known and (linked or known.status == "EXTERNAL_PROVIDER"):
+        return known.described("Attributes")
+    if known:
         raise ValueError("User already exists with provider user id.")
     kind = pool.providers.get(provider, {}).get("ProviderType", provider)
     identities = json.dumps([identity(provider, user_id, kind, now, primary=True)], separators=(",", ":"))

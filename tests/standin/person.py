@@ -52,6 +52,27 @@ class Application:
         self.id: str = made["ClientId"]
         self.secret: str = made.get("ClientSecret", "")
 
+    # an administrator's part
+
+    def invite(self, username: str = ADA, **settings: Any) -> dict[str, Any]:
+        told = {"DesiredDeliveryMediums": ["EMAIL"], **settings}
+        made = self.client.admin_create_user(UserPoolId=self.pool, Username=username, **told)
+        return dict(made["User"])
+
+    def member(self, username: str = ADA, **attributes: str) -> dict[str, Any]:
+        """Somebody CONFIRMED with PASSWORD and a verified address, made without a message."""
+        told = {"email_verified": "true"} | attributes
+        listed = [{"Name": key, "Value": value} for key, value in told.items()]
+        user = self.invite(username, MessageAction="SUPPRESS", UserAttributes=listed)
+        self.set_password(username, PASSWORD, Permanent=True)
+        return user
+
+    def set_password(self, username: str, password: str, **settings: Any) -> None:
+        told = {"UserPoolId": self.pool, "Username": username, "Password": password}
+        self.client.admin_set_user_password(**told, **settings)
+
+    # the person's
+
     def sign_up(self, username: str, password: str = PASSWORD, **attributes: str) -> Any:
         listed = [{"Name": key, "Value": value} for key, value in attributes.items()]
         told = {"Username": username, "Password": password, "UserAttributes": listed}

@@ -43,6 +43,12 @@ def schema(client: Any, pool: str) -> dict[str, dict[str, Any]]:
     return {one["Name"]: one for one in described(client, pool)["SchemaAttributes"]}
 
 
+def listed(client: Any, size: int) -> list[dict[str, Any]]:
+    """All pools of the Region, in pages of ``size``."""
+    pages = client.get_paginator("list_user_pools").paginate(PaginationConfig={"PageSize": size})
+    return [one for page in pages for one in page["UserPools"]]
+
+
 @pytest.fixture
 def bare(client: Any) -> str:
     """A pool of which only the name was told."""
@@ -137,10 +143,9 @@ def test_a_pool_tells_case_apart_unless_told_otherwise(
     ],
 )
 def test_settings_that_cannot_be(client: Any, settings: dict[str, Any], words: str) -> None:
-    before = client.list_user_pools(MaxResults=60)["UserPools"]
     told = refused("InvalidParameterException", client.create_user_pool, PoolName="never", **settings)
     assert words in told
-    assert client.list_user_pools(MaxResults=60)["UserPools"] == before
+    assert "never" not in {one["Name"] for one in listed(client, size=60)}
 
 
 @pytest.mark.parametrize(
@@ -311,18 +316,18 @@ def test_a_pool_with_a_domain_cannot_be_deleted(client: Any, pool: str) -> None:
 
 def test_pools_are_listed_in_pages(client: Any, make_pool: MakePool) -> None:
     made = {make_pool() for _ in range(3)}
-    pages = client.get_paginator("list_user_pools").paginate(PaginationConfig={"PageSize": 1})
-    listed = [one for page in pages for one in page["UserPools"]]
-    ids = [one["Id"] for one in listed]
+    found = listed(client, size=1)
+    ids = [one["Id"] for one in found]
     assert made <= set(ids)
     assert len(ids) == len(set(ids))
-    assert listed[0].keys() == {"Id", "Name", "LambdaConfig", "CreationDate", "LastModifiedDate"}
+    assert found[0].keys() == {"Id", "Name", "LambdaConfig", "CreationDate", "LastModifiedDate"}
     refused("InvalidParameterException", client.list_user_pools, MaxResults=61)
     refused("InvalidParameterException", client.list_user_pools, MaxResults=1, NextToken="made-up")
 
 
 def test_pools_of_another_region_are_not_listed(client: Any, pool: str, elsewhere: Any) -> None:
-    assert pool not in {one["Id"] for one in elsewhere.list_user_pools(MaxResults=60)["UserPools"]}
+    assert pool in {one["Id"] for one in listed(client, size=60)}
+    assert pool not in {one["Id"] for one in listed(elsewhere, size=60)}
     refused("ResourceNotFoundException", elsewhere.describe_user_pool, UserPoolId=pool)
 
 
@@ -411,12 +416,12 @@ def test_a_replica_has_the_same_users(client: Any, replicated: str, elsewhere: A
     there = elsewhere.admin_get_user(UserPoolId=replicated, Username="ada@uni.example")
     assert there["Username"] == made["Username"]
     assert f":{ELSEWHERE}:" in described(elsewhere, replicated)["Arn"]
-    listed = client.list_user_pool_replicas(UserPoolId=replicated)["UserPoolReplicas"]
-    assert {one["RegionName"]: (one["Role"], one["Status"]) for one in listed} == {
+    replicas = client.list_user_pool_replicas(UserPoolId=replicated)["UserPoolReplicas"]
+    assert {one["RegionName"]: (one["Role"], one["Status"]) for one in replicas} == {
         "eu-west-1": ("PRIMARY", "ACTIVE"),
         ELSEWHERE: ("SECONDARY", "INACTIVE"),
     }
-    assert elsewhere.list_user_pool_replicas(UserPoolId=replicated)["UserPoolReplicas"] == listed
+    assert elsewhere.list_user_pool_replicas(UserPoolId=replicated)["UserPoolReplicas"] == replicas
 
 
 def test_a_secondary_region_refuses_writes(client: Any, replicated: str, elsewhere: Any) -> None:

@@ -20,19 +20,6 @@ def web(client: Any, control: Standin, pool: str) -> Application:
     return Application(client, pool)
 
 
-def invite(web: Application, name: str = ADA, **more: Any) -> Any:
-    told = {"DesiredDeliveryMediums": ["EMAIL"], **more}
-    return web.client.admin_create_user(UserPoolId=web.pool, Username=name, **told)["User"]
-
-
-def member(web: Application, name: str = ADA) -> Any:
-    """Somebody CONFIRMED with a verified address, made without a message."""
-    attributes = [{"Name": "email_verified", "Value": "true"}]
-    user = invite(web, name, MessageAction="SUPPRESS", UserAttributes=attributes)
-    web.client.admin_set_user_password(UserPoolId=web.pool, Username=name, Password=PASSWORD, Permanent=True)
-    return user
-
-
 def claims(token: str) -> dict[str, Any]:
     body = token.split(".")[1]
     told: dict[str, Any] = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
@@ -72,7 +59,7 @@ def test_a_code_is_good_for_a_day_and_the_last_one_only(web: Application, contro
 
 
 def test_a_code_is_not_sent_again_to_who_is_confirmed(web: Application) -> None:
-    member(web)
+    web.member()
     resend = web.client.resend_confirmation_code
     said = refused("InvalidParameterException", resend, ClientId=web.id, Username=ADA)
     assert said == "User is already confirmed."
@@ -150,10 +137,10 @@ def test_a_pre_sign_up_function_may_refuse(
 
 
 def test_codes_and_invitations_spend_from_the_same_day(web: Application, control: Standin) -> None:
-    member(web)
+    web.member()
     control.knobs(daily_mails=3)
     web.sign_up("bob@uni.example")
-    invite(web, "eve@uni.example")
+    web.invite("eve@uni.example")
     web.forgot(ADA)
     resend = web.client.resend_confirmation_code
     refused("LimitExceededException", resend, ClientId=web.id, Username="bob@uni.example")
@@ -181,7 +168,7 @@ def test_an_alias_belongs_to_whoever_proves_it_first(
 
 
 def test_the_invited_choose_a_password_at_their_first_sign_in(web: Application, control: Standin) -> None:
-    invite(web)
+    web.invite()
     challenge = web.initiate(ADA, post(control))
     assert challenge["ChallengeName"] == "NEW_PASSWORD_REQUIRED"
     assert json.loads(challenge["ChallengeParameters"]["requiredAttributes"]) == []
@@ -195,16 +182,16 @@ def test_the_invited_choose_a_password_at_their_first_sign_in(web: Application, 
 
 
 def test_a_temporary_password_ends_after_its_days(web: Application, control: Standin) -> None:
-    invite(web)
+    web.invite()
     control.clock(forward=7 * DAY + 60)
     said = refused("NotAuthorizedException", web.initiate, username=ADA, password=post(control))
     assert said == "Temporary password has expired and must be reset by an administrator."
-    invite(web, MessageAction="RESEND")
+    web.invite(MessageAction="RESEND")
     assert web.initiate(ADA, post(control))["ChallengeName"] == "NEW_PASSWORD_REQUIRED"
 
 
 def test_the_session_of_a_challenge_ends_after_three_minutes(web: Application, control: Standin) -> None:
-    invite(web)
+    web.invite()
     challenge = web.initiate(ADA, post(control))
     control.clock(forward=200)
     said = refused(
@@ -219,7 +206,7 @@ def test_what_is_required_and_missing_comes_with_the_new_password(
     arn = "arn:aws:lambda:eu-west-1:111122223333:function:claims"
     pool = make_pool(Schema=[{"Name": "name", "Required": True}], LambdaConfig={"PreTokenGeneration": arn})
     web = Application(client, pool)
-    invite(web)
+    web.invite()
     challenge = web.initiate(ADA, post(control))
     assert json.loads(challenge["ChallengeParameters"]["requiredAttributes"]) == ["userAttributes.name"]
     answer = {"challenge": challenge, "username": ADA, "NEW_PASSWORD": OTHER}
@@ -237,7 +224,7 @@ def test_what_is_required_and_missing_comes_with_the_new_password(
 
 
 def test_a_sign_in_leaves_no_mark(web: Application, control: Standin) -> None:
-    member(web)
+    web.member()
     before = control.user(web.pool, ADA)
     listed = web.client.list_users(UserPoolId=web.pool)["Users"]
     control.clock(forward=DAY)
@@ -248,7 +235,7 @@ def test_a_sign_in_leaves_no_mark(web: Application, control: Standin) -> None:
 
 
 def test_wrong_names_and_passwords_do_not_sign_in(web: Application) -> None:
-    member(web)
+    web.member()
     said = refused("NotAuthorizedException", web.sign_in, username=ADA, password="Wrong-horse-1")
     assert said == "Incorrect username or password."
     refused("UserNotFoundException", web.sign_in, username="bob@uni.example")
@@ -266,7 +253,7 @@ def test_an_application_may_be_told_not_to_say_who_exists(client: Any, control: 
 
 
 def test_the_disabled_do_not_sign_in_and_their_tokens_end(web: Application) -> None:
-    member(web)
+    web.member()
     token = web.sign_in(ADA)["AccessToken"]
     web.client.admin_disable_user(UserPoolId=web.pool, Username=ADA)
     said = refused("NotAuthorizedException", web.sign_in, username=ADA)
@@ -278,7 +265,7 @@ def test_an_application_signs_in_by_the_flows_that_it_was_given(
     client: Any, control: Standin, pool: str
 ) -> None:
     web = Application(client, pool, ExplicitAuthFlows=["ALLOW_USER_SRP_AUTH"])
-    member(web)
+    web.member()
     said = refused("InvalidParameterException", web.sign_in, username=ADA)
     assert said == "USER_PASSWORD_AUTH flow not enabled for this client"
     told = {"UserPoolId": pool, "ClientId": web.id, "AuthParameters": {"USERNAME": ADA, "PASSWORD": PASSWORD}}
@@ -317,7 +304,7 @@ def test_a_client_that_does_not_exist_is_not_found(web: Application) -> None:
 
 
 def test_who_signs_in_is_billed_as_active_and_who_guesses_is_not(web: Application, control: Standin) -> None:
-    member(web)
+    web.member()
     control.clear_books()
     refused("NotAuthorizedException", web.sign_in, username=ADA, password="Wrong-horse-1")
     assert control.books()["active"] == {}
@@ -326,7 +313,7 @@ def test_who_signs_in_is_billed_as_active_and_who_guesses_is_not(web: Applicatio
 
 
 def test_a_secondary_region_signs_people_in_and_changes_nothing(web: Application, control: Standin) -> None:
-    member(web)
+    web.member()
     control.secondary(web.pool)
     try:
         token = web.sign_in(ADA)["AccessToken"]
@@ -341,7 +328,7 @@ def test_a_secondary_region_signs_people_in_and_changes_nothing(web: Application
 
 
 def test_tokens_can_be_read_as_jwts(web: Application, control: Standin) -> None:
-    user = member(web)
+    user = web.member()
     for name in ("readers", "admins"):
         web.client.create_group(UserPoolId=web.pool, GroupName=name)
         web.client.admin_add_user_to_group(UserPoolId=web.pool, Username=ADA, GroupName=name)
@@ -357,7 +344,7 @@ def test_tokens_can_be_read_as_jwts(web: Application, control: Standin) -> None:
 
 
 def test_a_token_that_was_changed_or_is_another_kind_is_refused(web: Application) -> None:
-    member(web)
+    web.member()
     result = web.sign_in(ADA)
     get = web.client.get_user
     assert get(AccessToken=result["AccessToken"])["Username"]
@@ -369,7 +356,7 @@ def test_a_token_that_was_changed_or_is_another_kind_is_refused(web: Application
 def test_a_token_ends_by_the_stand_ins_clock(client: Any, control: Standin, pool: str) -> None:
     units = {"AccessToken": "minutes", "RefreshToken": "hours"}
     web = Application(client, pool, AccessTokenValidity=5, RefreshTokenValidity=1, TokenValidityUnits=units)
-    member(web)
+    web.member()
     result = web.sign_in(ADA)
     control.clock(forward=310)
     said = refused("NotAuthorizedException", client.get_user, AccessToken=result["AccessToken"])
@@ -385,7 +372,7 @@ def test_a_token_ends_by_the_stand_ins_clock(client: Any, control: Standin, pool
 
 
 def test_a_global_sign_out_ends_all_tokens_of_before(web: Application) -> None:
-    member(web)
+    web.member()
     one, other = web.sign_in(ADA), web.sign_in(ADA)
     web.client.global_sign_out(AccessToken=one["AccessToken"])
     said = refused("NotAuthorizedException", web.client.get_user, AccessToken=other["AccessToken"])
@@ -397,7 +384,7 @@ def test_a_global_sign_out_ends_all_tokens_of_before(web: Application) -> None:
 
 
 def test_a_refresh_token_that_is_revoked_takes_its_session_with_it(web: Application) -> None:
-    member(web)
+    web.member()
     one, other = web.sign_in(ADA), web.sign_in(ADA)
     revoke = web.client.revoke_token
     refused("UnsupportedTokenTypeException", revoke, Token=one["AccessToken"], ClientId=web.id)
@@ -410,7 +397,7 @@ def test_a_refresh_token_that_is_revoked_takes_its_session_with_it(web: Applicat
 
 
 def test_people_change_what_is_theirs(web: Application, control: Standin) -> None:
-    member(web)
+    web.member()
     token = web.sign_in(ADA)["AccessToken"]
     update = web.client.update_user_attributes
     name = [{"Name": "name", "Value": "Ada"}]
@@ -435,7 +422,7 @@ def test_people_change_what_is_theirs(web: Application, control: Standin) -> Non
 
 
 def test_people_leave(web: Application, control: Standin) -> None:
-    member(web)
+    web.member()
     token = web.sign_in(ADA)["AccessToken"]
     web.client.delete_user(AccessToken=token)
     assert control.users(web.pool) == []

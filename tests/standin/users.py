@@ -175,8 +175,8 @@ class Users:
             self._name(user)
 
     def _keys(self, user: User) -> Iterator[str]:
-        """What it is known by besides its sub."""
-        if self.email_is_username:
+        """What it is known by besides its sub; of who came from a provider, Google_1001 and no address."""
+        if self.email_is_username and user.username == user.sub:
             yield from (user.attributes[k] for k in ("email", "phone_number") if k in user.attributes)
         else:
             yield user.username

@@ -12,6 +12,7 @@
     control     for tests: starts the server, makes people, sets faults, reads the books
 
 What is AWS's own word is not marked. Seen by others, not documented: the words of most errors, and the
-fifteen minutes of a signature (``window``). Chosen here, because nobody says: the answer to a path other
-than /, to a parameter that comes twice, to GetAccessKeyInfo of no key, to a role at a reserved path.
+fifteen minutes of a signature (``window``). Chosen here, because nobody says: that a session dies with
+its user or role as an unknown key; the answers to a path other than /, to a parameter that comes twice,
+to GetAccessKeyInfo of no key and to a role at the reserved path.
 """

@@ -43,8 +43,12 @@ def parse(text: str, *, trust: bool) -> Document:
             or one.get("Effect") not in ("Allow", "Deny")
         ):
             raise _malformed("Syntax errors in policy.")
-        if trust != ("Principal" in one) or trust == ("Resource" in one):
-            raise _malformed(f"Has prohibited field {'Resource' if trust else 'Principal'}")
+        needed, barred = ("Principal", "Resource") if trust else ("Resource", "Principal")
+        if needed not in one or barred in one:
+            words = (
+                f"Missing required field {needed}" if needed not in one else f"Has prohibited field {barred}"
+            )
+            raise _malformed(words)
     return document
 
 

@@ -30,7 +30,8 @@ class Operation:
 OPERATIONS: dict[str, Operation] = {}
 MODULES = (
     "pools", "clients", "resources", "settings", "domains", "imports", "limits", "replicas",
-    "users", "listing", "groups", "passwords", "signing_up", "signing_in", "sessions", "account", "devices", "linking",
+    "users", "listing", "groups", "passwords", "signing_up", "signing_in", "sessions",
+    "account", "devices", "linking",
 )  # fmt: skip
 
 

@@ -7,9 +7,9 @@ from uuid import UUID
 from tests.standin.errors import Refused
 from tests.standin.operations import Answer, Asked, operation
 from tests.standin.operations.kinds import Kind, One, kind
+from tests.standin.operations.pools import IMPORTING
 from tests.standin.state import Call, Pool
 
-ACTIVE = frozenset({"Pending", "InProgress", "Stopping"})
 MOST_JOBS = 1_000  # of a pool [I]
 
 
@@ -54,7 +54,7 @@ def start_user_import_job(call: Call, asked: Asked) -> Answer:
     if job["Status"] != "Created":
         raise Refused("PreconditionNotMetException", f"The job is {job['Status']} and cannot be started.")
     pools = (other for region in call.state.regions.values() for other in region.pools.values())
-    if any(one["Status"] in ACTIVE for other in pools for one in JOBS.held(other).values()):
+    if any(one["Status"] in IMPORTING for other in pools for one in JOBS.held(other).values()):
         raise Refused("PreconditionNotMetException", "Another user import job is in progress.")
     job |= {"Status": "Pending", "StartDate": round(call.now, 3)}
     return {"UserImportJob": job}
@@ -63,7 +63,7 @@ def start_user_import_job(call: Call, asked: Asked) -> Answer:
 @operation("StopUserImportJob")
 def stop_user_import_job(call: Call, asked: Asked) -> Answer:
     job = JOBS.find(call.pool(asked["UserPoolId"], writes=True), asked["JobId"])
-    if job["Status"] not in ACTIVE:
+    if job["Status"] not in IMPORTING:
         raise Refused("PreconditionNotMetException", f"The job is {job['Status']} and cannot be stopped.")
     job |= {"Status": "Stopped", "CompletionDate": round(call.now, 3)}
     return {"UserImportJob": job}

@@ -132,12 +132,12 @@ def add_custom_attributes(call: Call, asked: Asked) -> Answer:
     return {}
 
 
+IMPORTING = frozenset({"Pending", "InProgress", "Stopping"})  # the states of a job that is under way
+
+
 def not_importing(pool: Pool) -> None:
     """Raises UserImportInProgressException [I]."""
-    if any(
-        job["Status"] in ("Pending", "InProgress", "Stopping")
-        for job in pool.config.get("imports", {}).values()
-    ):
+    if any(job["Status"] in IMPORTING for job in pool.config.get("imports", {}).values()):
         raise Refused("UserImportInProgressException", "A user import job is in progress.")
 
 

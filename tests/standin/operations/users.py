@@ -199,7 +199,7 @@ def delete_attributes(call: Call, pool: Pool, user: User, names: list[str]) -> N
 def admin_disable_user(call: Call, asked: Asked) -> Answer:
     pool = call.pool(asked["UserPoolId"], writes=True)
     user = call.user(pool, asked["Username"])
-    call.change(pool, user, enabled=False)
+    call.change(pool, user, enabled=False, revoked=call.now)
     return {}
 
 
