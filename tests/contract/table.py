@@ -21,7 +21,8 @@ from tests.servers import ROOT
 
 PAGE = ROOT / "docs" / "emulators.md"
 COLUMNS = {"standin": "stand-in", "moto": "moto", "ministack": "ministack", "fakes": "fakes"}
-UPPER = "aws mfa sms csv s3 iam sts utc ses".split()
+SPELLED = {word.lower(): word for word in "ARN AWS Cognito HTML IAM MFA S3 SES SMS STS UTC".split()}
+SPELLED["somebodys"] = "somebody's"
 INTRODUCTION = """\
 # Who behaves like AWS
 
@@ -52,8 +53,13 @@ class Row:
 
     @property
     def proved_here_only(self) -> bool:
-        others = [self.cells[name] for name in ("moto", "ministack") if name in self.cells]
-        return "standin" in self.cells and not self.cells["standin"] and (bool(self.only) or all(others))
+        others = [self.cells.get(name) for name in ("moto", "ministack")]
+        return self.cells.get("standin") == "" and (bool(self.only) or all(others))
+
+    def others(self) -> str:
+        """What the emulators do instead."""
+        moto, ministack = self.cells["moto"], self.cells["ministack"]
+        return f"each {moto}" if moto == ministack else f"moto {moto}; ministack {ministack}"
 
     def line(self, columns: Iterable[str]) -> str:
         return _line([self.title, *(self._cell(name) for name in columns)])
@@ -146,12 +152,13 @@ def page(found: list[Table]) -> str:
     counts = (f"{len(passed[name])} of {len(asked[name])}" for name in COLUMNS)
     lines += [_line(["rules kept", *counts]), ""]
     for table in found:
-        lines += table.text()
-    lines += [ONLY]
-    for row in rows:
-        if row.proved_here_only:
-            others = (f"{name} {row.cells[name]}" for name in ("moto", "ministack") if row.cells.get(name))
-            lines.append(f"* {row.title}: {row.only or '; '.join(others)}.")
+        if not all(row.only for row in table.rows):
+            lines += table.text()
+    here_only = [row for row in rows if row.proved_here_only]
+    lines += [ONLY, "Nobody else can be made to show it:", ""]
+    lines += [f"* {row.title}: {row.only}." for row in here_only if row.only]
+    lines += ["", "The emulators do otherwise:", ""]
+    lines += [f"* {row.title}: {row.others()}." for row in here_only if not row.only]
     return "\n".join(lines) + "\n"
 
 
@@ -168,7 +175,7 @@ def versions() -> dict[str, str]:
 def _words(rule: str) -> str:
     """The name of a test as a sentence."""
     words = rule.removeprefix("test_").split("_")
-    text = " ".join(word.upper() if word in UPPER else word for word in words)
+    text = " ".join(SPELLED.get(word, word) for word in words)
     return text[:1].upper() + text[1:]
 
 

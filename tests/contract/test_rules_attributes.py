@@ -21,7 +21,7 @@ ANY = "takes any attribute"
         pytest.param("cognito:user_status", "CONFIRMED", marks=differs(moto=ANY, ministack=ANY)),
     ],
 )
-def test_what_is_the_services_own_cannot_be_given(email_pool: Pool, name: str, value: str) -> None:
+def test_what_belongs_to_the_service_cannot_be_given(email_pool: Pool, name: str, value: str) -> None:
     """[G, inf] So sub, identities and cognito:* are taken out of a backup before it is restored."""
     email = address()
     refused("InvalidParameterException", lambda: email_pool.add(email, {name: value}))
@@ -86,7 +86,7 @@ def test_an_address_is_verified_as_the_administrator_says(email_pool: Pool, veri
 
 
 @differs(moto="overwrites it", ministack="overwrites it")
-def test_nobodys_sub_changes(email_pool: Pool) -> None:
+def test_a_sub_never_changes(email_pool: Pool) -> None:
     """[G]"""
     made = email_pool.add(address())["Username"]
     refused("InvalidParameterException", lambda: email_pool.update(made, {"sub": SUB}))
@@ -120,6 +120,13 @@ def test_an_update_changes_the_date_of_the_last_change_only(email_pool: Pool) ->
     read = email_pool.read(made["Username"])
     assert read["UserCreateDate"] == made["UserCreateDate"]
     assert read["UserLastModifiedDate"] > made["UserLastModifiedDate"]
+
+
+def test_a_user_is_as_old_as_the_call_that_made_it(email_pool: Pool) -> None:
+    """[G] The dates of a backup cannot be brought back."""
+    one, other = (email_pool.add(address()) for _ in range(2))
+    assert other["UserCreateDate"] >= one["UserCreateDate"]
+    assert other["UserLastModifiedDate"] == other["UserCreateDate"]
 
 
 def test_text_of_any_script_comes_back_as_it_was(email_pool: Pool) -> None:

@@ -138,7 +138,7 @@ def test_what_the_application_takes_of_a_quota_is_not_there_for_us(
 
 
 @only_standin(QUOTA)
-def test_an_operation_on_a_pools_resources_has_a_bound_of_its_own(aws: Aws, standin: Standin) -> None:
+def test_an_operation_on_the_resources_of_a_pool_has_a_bound_of_its_own(aws: Aws, standin: Standin) -> None:
     """[Q] 5 a second of each operation in each pool; users are not such a resource."""
     pool = aws.new_pool("username")
     standin.quotas(per_pool=0)
@@ -321,7 +321,7 @@ def test_a_function_before_signing_up_can_refuse_a_user(watched: Pool, standin: 
 
 
 @only_standin(TRIGGER)
-def test_a_function_after_confirming_is_not_run_for_an_administrators_users(
+def test_a_function_after_confirming_is_not_run_for_users_of_an_administrator(
     watched: Pool, standin: Standin
 ) -> None:
     """[T, X amplify-cli#13127] It is, once they set a password by "forgot password"."""

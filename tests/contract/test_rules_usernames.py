@@ -16,7 +16,7 @@ BY_CASE = "tells them apart by case in a pool that must not"
 # the e-mail is the username
 
 
-def test_an_address_is_replaced_by_an_identity_of_the_pools_own(email_pool: Pool) -> None:
+def test_an_address_is_replaced_by_an_identity_that_the_pool_gives(email_pool: Pool) -> None:
     """[M, D23] Username is the sub, and the e-mail is filled in."""
     email = address()
     made = email_pool.add(email)
@@ -179,7 +179,7 @@ def test_a_verified_address_has_one_owner(alias_pool: Pool) -> None:
     refused("AliasExistsException", lambda: alias_pool.add(username(), verified))
 
 
-def test_an_address_that_is_not_verified_may_be_anybodys(alias_pool: Pool) -> None:
+def test_an_address_that_is_not_verified_may_belong_to_anybody(alias_pool: Pool) -> None:
     email = address()
     alias_pool.add(username(), {"email": email, "email_verified": "true"})
     assert alias_pool.add(username(), {"email": email, "email_verified": "false"})["Enabled"]
