@@ -9,7 +9,7 @@ NOT_SLOW := and not slow
 WORLD ?= default
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset check test test-all screens packages lock clean
+.PHONY: help demo demo-reset check test test-all contract-aws emulators bench-standin screens packages lock clean
 help:
 	@sed -n 's/^# //p' $(firstword $(MAKEFILE_LIST)) | head -n 2
 
@@ -97,7 +97,19 @@ test: $(TESTS)
 
 test-all: NOT_SLOW :=
 test-all: check test
-	$(RUN) -m tests.servers postgres -- $(PY) -m pytest -m browser
+	TESTS_COGNITO=ministack $(RUN) -m tests.servers postgres -- $(PY) -m pytest -m browser
+
+# The contract suite against AWS, in pools and buckets of its own: tests/contract/real.py says how.
+contract-aws: .venv/.dev
+	@$(RUN) -m tests.contract
+
+# Who passes what, from the suite's marks, into docs/emulators.md.
+emulators: .venv/.dev
+	@$(RUN) -m tests.contract.table
+
+# --- benches: figures, never verdicts ------------------------------------------------------------
+bench-standin: .venv/.dev
+	@$(RUN) -m tests.bench.standin
 
 # Pictures of every page, of the demo's default world, into docs/screens.
 screens: $(TESTS)

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from _pytest.mark.structures import MarkDecorator
 from botocore.exceptions import ClientError
 
 from backups.engine.ports import PortError
@@ -21,7 +20,7 @@ from backups.engine.ports import PortError
 EMULATORS = ("standin", "moto", "ministack")
 PORTS = ("fakes", *EMULATORS, "aws")  # tests of our own ports
 RULES = (*EMULATORS, "aws")  # tests that speak boto3
-WORLD_PARAMETERS = ("world",)  # fixtures whose parameter is a world
+WORLD_PARAMETERS = ("world", "aws")  # fixtures whose parameter is a world
 MOST_USERS = 150  # that one test may make: on AWS each is a call of 50 a second, and an active user
 REGISTERED = (
     "differs(**why): per world, what it does instead of what AWS does; the test must fail there",
@@ -35,20 +34,20 @@ REGISTERED = (
 sends_mail = pytest.mark.sends_mail
 
 
-def differs(**why: str) -> MarkDecorator:
+def differs(**why: str) -> pytest.MarkDecorator:
     """World -> what it does instead, as the end of a sentence that begins with its name."""
     return pytest.mark.differs(**why)
 
 
-def worlds(*names: str, why: str) -> MarkDecorator:
+def worlds(*names: str, why: str) -> pytest.MarkDecorator:
     return pytest.mark.worlds(*names, why=why)
 
 
-def only_standin(why: str) -> MarkDecorator:
+def only_standin(why: str) -> pytest.MarkDecorator:
     return pytest.mark.only_standin(why)
 
 
-def many(users: int) -> MarkDecorator:
+def many(users: int) -> pytest.MarkDecorator:
     assert users <= MOST_USERS
     return pytest.mark.many(users)
 
@@ -67,7 +66,7 @@ def world_of(item: pytest.Item) -> str:
         for name in WORLD_PARAMETERS:
             if isinstance(found := item.callspec.params.get(name), str):
                 return found
-    return ""
+    return "standin" if item.get_closest_marker("only_standin") else ""
 
 
 def reasons(item: pytest.Item, world: str) -> Iterator[str]:

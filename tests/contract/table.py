@@ -53,13 +53,15 @@ class Row:
 
     @property
     def proved_here_only(self) -> bool:
-        others = [self.cells.get(name) for name in ("moto", "ministack")]
-        return self.cells.get("standin") == "" and (bool(self.only) or all(others))
+        others = [self.cells[name] for name in ("moto", "ministack") if name in self.cells]
+        return self.cells.get("standin") == "" and (bool(self.only) or (bool(others) and all(others)))
 
     def others(self) -> str:
         """What the emulators do instead."""
-        moto, ministack = self.cells["moto"], self.cells["ministack"]
-        return f"each {moto}" if moto == ministack else f"moto {moto}; ministack {ministack}"
+        told = {name: self.cells[name] for name in ("moto", "ministack") if name in self.cells}
+        if len(told) == 2 and len(set(told.values())) == 1:
+            return f"each {told['moto']}"
+        return "; ".join(f"{name} {why}" for name, why in told.items())
 
     def line(self, columns: Iterable[str]) -> str:
         return _line([self.title, *(self._cell(name) for name in columns)])
@@ -131,7 +133,8 @@ def _rows(rule: str, items: Iterable[pytest.Function]) -> Iterator[Row]:
     only = ""
     for item in items:
         world = marks.world_of(item)
-        told = (value for name, value in item.callspec.params.items() if name not in marks.WORLD_PARAMETERS)
+        given = item.callspec.params if hasattr(item, "callspec") else {}
+        told = (value for name, value in given.items() if name not in marks.WORLD_PARAMETERS)
         case = " ".join(f"`{value}`" for value in told if isinstance(value, str | int))
         cases.setdefault(case, {})[world] = "; ".join(marks.reasons(item, world))
         if mark := item.get_closest_marker("only_standin"):

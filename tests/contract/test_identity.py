@@ -1,6 +1,6 @@
-"""Who somebody is: the promises of ``Identity`` and what sign-in builds on, on the stand-in for STS and IAM
-and, where it can, on ministack. Where ministack does otherwise ``differs`` says so; what it does not have
-at all (policy variables, MFA, Identity Center, other partitions, faults) runs on the stand-in alone.
+"""Who is signing in: what STS and IAM say of keys, sessions, roles and groups
+
+On the stand-in for STS and IAM (tests/standin/iam) and, where it can be asked, on ministack.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from backups.aws.identity import AwsIdentity
 from backups.core.principal import Caller, Refused, Standing, judge, who
 from backups.engine.ports import Cause, Proof
 from tests import servers
+from tests.contract.marks import differs
 from tests.contract.test_pool import fails
 from tests.signing import Key, sign
 from tests.standin.iam import control
@@ -53,20 +54,6 @@ def aws(request: pytest.FixtureRequest) -> People:
         return found
     server: servers.Server = request.getfixturevalue("ministack")
     return People(server.url, Key("test", "test"))
-
-
-Differs = Callable[[str], None]
-
-
-@pytest.fixture
-def differs(request: pytest.FixtureRequest, aws: People) -> Differs:
-    """``differs("…")``: on ministack this test must fail; when it no longer does, it says so."""
-
-    def note(why: str) -> None:
-        if not isinstance(aws, Control):
-            request.applymarker(pytest.mark.xfail(strict=True, reason=f"ministack {why}; AWS does not"))
-
-    return note
 
 
 Ours = Callable[..., AwsIdentity]
@@ -190,20 +177,18 @@ def test_a_user_deleted_and_made_again_has_another_id_and_a_dead_key(
     assert not_in(identity, iva, temporary) == "made-again"
 
 
-def test_a_session_ends_with_the_user_who_opened_it(
-    aws: People, identity: AwsIdentity, differs: Differs
-) -> None:
-    differs("lets a session outlive its user")
+@differs(ministack="lets a session outlive its user")
+def test_a_session_ends_with_the_user_who_opened_it(aws: People, identity: AwsIdentity) -> None:
     iva = aws.person("iva")
     temporary = aws.session(iva)
     aws.remove(iva.name)
     assert refused(identity, temporary) == "InvalidClientTokenId"
 
 
+@differs(ministack="does not know UpdateUser")
 def test_a_user_moved_to_another_path_has_another_arn_and_the_same_id(
-    aws: People, identity: AwsIdentity, differs: Differs
+    aws: People, identity: AwsIdentity
 ) -> None:
-    differs("does not know UpdateUser")
     iva = aws.person("iva", "engineering")
     aws.client("iam").update_user(UserName=iva.name, NewPath="/left/")
     assert prove(identity, iva.key).arn == f"arn:aws:iam::{aws.account}:user/left/{iva.name}"
@@ -245,7 +230,7 @@ def test_with_policies_off_everybody_may_read_iam(standin: Control, ours: Ours) 
     assert known(identity, iva).unique_id == iva.id
 
 
-def test_a_policy_that_names_one_user_tells_of_no_other(aws: People, ours: Ours, differs: Differs) -> None:
+def test_a_policy_that_names_one_user_tells_of_no_other(aws: People, ours: Ours) -> None:
     iva, pol = aws.person("iva"), aws.person("pol")
     identity = ours(aws, "s3:GetObject")
     app = prove(identity, session_key()).arn.rpartition("/")[2]
@@ -442,8 +427,8 @@ def test_a_group_on_the_second_page_is_found(standin: Control, ours: Ours) -> No
     assert len(standin.books("ListGroupsForUser")) == 8
 
 
-def test_a_list_is_cut_at_max_items_and_goes_on_from_its_marker(aws: People, differs: Differs) -> None:
-    differs("gives every list whole, whatever MaxItems says")
+@differs(ministack="gives every list whole, whatever MaxItems says")
+def test_a_list_is_cut_at_max_items_and_goes_on_from_its_marker(aws: People) -> None:
     iam = aws.client("iam")
     iva = aws.person("iva", "first", "second", "third")
     one = iam.list_groups_for_user(UserName=iva.name, MaxItems=2)
@@ -470,8 +455,8 @@ def test_a_marker_is_good_for_its_own_list_only(standin: Control) -> None:
     assert (code, status) == ("ValidationError", 400)
 
 
-def test_nobody_is_in_more_than_ten_groups(aws: People, differs: Differs) -> None:
-    differs("puts a user into any number of groups")
+@differs(ministack="puts a user into any number of groups")
+def test_nobody_is_in_more_than_ten_groups(aws: People) -> None:
     iva = aws.person("iva", *(f"group-{number}" for number in range(10)))
     iam = aws.client("iam")
     iam.create_group(GroupName=f"one-more-{iva.name}")
@@ -527,10 +512,10 @@ def with_mfa(aws: People, person: Person) -> Key:
     return aws.session(person, **(aws.mfa(person) if isinstance(aws, Control) else any_code))
 
 
+@differs(ministack="expands no policy variable and knows no MFA")
 def test_the_login_role_is_had_with_ones_own_name_and_mfa(
-    aws: People, identity: AwsIdentity, login: str, iva: Person, differs: Differs
+    aws: People, identity: AwsIdentity, login: str, iva: Person
 ) -> None:
-    differs("expands no policy variable and knows no MFA")
     key = assume(aws, with_mfa(aws, iva), login, iva.name)
     caller = prove(identity, key)
     role = aws.client("iam").get_role(RoleName=login.rpartition("/")[2])["Role"]
@@ -600,16 +585,16 @@ def test_a_trust_in_the_account_leaves_it_to_the_callers_own_policy(aws: People)
     assert denied(lambda: assume(aws, guest.key, role, guest.name))
 
 
-def test_a_trust_in_one_user_is_enough_for_that_user(aws: People, differs: Differs) -> None:
-    differs("wants a policy of the user as well")
+@differs(ministack="wants a policy of the user as well")
+def test_a_trust_in_one_user_is_enough_for_that_user(aws: People) -> None:
     iva, pol = aws.person("iva"), may_assume(aws, "pol")
     role = aws.role("ivas", trust(aws, Principal={"AWS": iva.arn}))
     assert assume(aws, iva.key, role, iva.name).id.startswith("ASIA")
     assert denied(lambda: assume(aws, pol.key, role, pol.name))
 
 
-def test_a_trust_in_a_user_is_not_in_another_one_made_under_that_name(aws: People, differs: Differs) -> None:
-    differs("keeps the name in the trust policy, not the unique id")
+@differs(ministack="keeps the name in the trust policy, not the unique id")
+def test_a_trust_in_a_user_is_not_in_another_one_made_under_that_name(aws: People) -> None:
     iva = aws.person("iva")
     role = aws.role("ivas", trust(aws, Principal={"AWS": iva.arn}))
     aws.remove(iva.name)
@@ -714,8 +699,8 @@ def test_a_condition_on_the_session_name_means_what_it_means_on_aws(
             assert denied(lambda name=name: assume(standin, iva.key, role, name))  # type: ignore[misc]
 
 
-def test_a_session_has_a_plain_name(aws: People, differs: Differs) -> None:
-    differs("takes any name, that of a variable too")
+@differs(ministack="takes any name, that of a variable too")
+def test_a_session_has_a_plain_name(aws: People) -> None:
     iva = may_assume(aws, "iva")
     role = aws.role("role", trust(aws))
     for name in ("i", "iva/pol", "iva pol", "ivä", "x" * 65, "iva\n", "${aws:username}", "*"):
@@ -784,10 +769,10 @@ def test_a_session_without_mfa_may_not_ask_iam_and_none_gives_another(standin: C
         )
 
 
+@differs(ministack="lets a session outlive its role")
 def test_a_role_deleted_and_made_again_is_another_one(
-    aws: People, identity: AwsIdentity, iva: Person, differs: Differs
+    aws: People, identity: AwsIdentity, iva: Person
 ) -> None:
-    differs("lets a session outlive its role")
     role = aws.role("admin", trust(aws))
     key = assume(aws, iva.key, role, "run")
     before = prove(identity, key)

@@ -81,6 +81,13 @@ def test_credentials_of_another_account_are_refused() -> None:
         aws(CONTRACT_AWS_ACCOUNT="999988887777")
 
 
+def test_the_command_ends_at_the_first_word_of_another_account(account: Server) -> None:
+    settings = {**SETTINGS, "CONTRACT_AWS_ACCOUNT": "999988887777"}
+    done = command(account, "-k", "test_a_group_is_made_once", **settings)
+    assert done.returncode == 2
+    assert f"These credentials are of the account {ACCOUNT}" in done.stdout + done.stderr
+
+
 def test_a_pool_without_the_tag_is_refused_and_left_alone(cognito: Any) -> None:
     made = cognito.create_user_pool(PoolName="production", UserPoolTags={"team": "data"})["UserPool"]["Id"]
     with pytest.raises(Refused, match=f"pool {made} has no tag cognito-admin=contract"):

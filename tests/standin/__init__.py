@@ -9,5 +9,6 @@
 
 What is true on AWS is written where it is enforced. Where AWS does not say, a knob (``state.Knobs``)
 chooses, and the product must be safe either way. No signature is verified and no policy asked:
-ministack does that; this one only reads the Region out of the signature's scope.
+ministack does that; this one only reads the Region out of the signature's scope. What STS and IAM
+answer, and no emulator does, is in ``tests.standin.iam``.
 """
