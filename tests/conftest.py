@@ -9,13 +9,16 @@ from contextlib import ExitStack
 import pytest
 
 from tests import servers
+from tests.contract import marks
 from tests.product import Product, serve
 from tests.servers import Server
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Nothing between us and 127.0.0.1, whatever the shell says of proxies."""
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
+    for line in marks.REGISTERED:  # a conftest further down is read too late for that
+        config.addinivalue_line("markers", line)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

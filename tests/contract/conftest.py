@@ -22,11 +22,6 @@ from tests.servers import Server
 from tests.standin.client import Standin
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    for line in marks.REGISTERED:
-        config.addinivalue_line("markers", line)
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that asks for a world is asked in each of its worlds; in AWS alone when that is asked for."""
     if "world" not in metafunc.fixturenames:

@@ -52,7 +52,7 @@ def aws(request: pytest.FixtureRequest) -> People:
     if request.param == "standin":
         found: Control = request.getfixturevalue("standin")
         return found
-    server: servers.Server = request.getfixturevalue("ministack")
+    server: servers.Server = request.getfixturevalue("own_ministack")
     return People(server.url, Key("test", "test"))
 
 

@@ -71,6 +71,8 @@ def knobs(state: State, **values: Any) -> dict[str, Any]:
     unknown = values.keys() - {field.name for field in dataclasses.fields(Knobs)}
     if unknown:
         raise ValueError(f"no such knob: {', '.join(sorted(unknown))}")
+    if values.get("over_the_limit", "refuse") not in ("refuse", "drop"):
+        raise ValueError("over_the_limit is refuse or drop")
     for name, value in values.items():
         setattr(state.knobs, name, value)
     return dataclasses.asdict(state.knobs)

@@ -87,17 +87,21 @@ class Bucket:
     at: float = field(default_factory=time.monotonic)
 
     def take(self, weight: float = 1.0) -> bool:
-        now = time.monotonic()
-        rate = max(0.0, self.rate - self.neighbour)
-        full = max(rate, min(1.0, self.rate))
-        if self.tokens < 0:
-            self.tokens = full  # never asked before
-        self.tokens = min(full, self.tokens + (now - self.at) * rate)
-        self.at = now
-        if self.tokens < weight:
+        """Whether there is so much; then it is taken."""
+        if not self.holds(weight):
             return False
         self.tokens -= weight
         return True
+
+    def holds(self, weight: float = 1.0) -> bool:
+        now = time.monotonic()
+        rate = max(0.0, self.rate - self.neighbour)
+        full = max(rate, 1.0) if self.rate else 0.0
+        if self.tokens < 0:
+            self.tokens = full  # never asked before
+        self.tokens = min(full, self.tokens + max(0.0, now - self.at) * rate)
+        self.at = now  # of another machine's clock where the state was kept
+        return self.tokens >= weight
 
 
 @dataclass
@@ -113,9 +117,14 @@ class Quotas:
         """Whether the call may be made. A call that was refused costs nothing."""
         name = category(operation)
         weight = WEIGHT.get(operation, 1.0)
-        if name in PER_POOL_CATEGORIES and not self._bucket((operation, pool_id), self.per_pool, 0).take():
-            return False
-        return self._bucket((name,), self.rates[name], self.neighbour.get(name, 0)).take(weight)
+        shared = self._bucket((name,), self.rates[name], self.neighbour.get(name, 0))
+        if name not in PER_POOL_CATEGORIES:
+            return shared.take(weight)
+        return (
+            shared.holds(weight)
+            and self._bucket((operation, pool_id), self.per_pool, 0).take()
+            and shared.take(weight)
+        )
 
     def set(self, rates: dict[str, float], neighbour: dict[str, float], per_pool: float | None) -> None:
         unknown = (rates.keys() | neighbour.keys()) - DEFAULTS.keys()

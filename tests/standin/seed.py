@@ -42,6 +42,8 @@ def fill(
     """Add ``count`` users; ``status`` for all (else mostly CONFIRMED), shares of verified and disabled ones,
     ``groups`` -> share of its members. The custom attribute ``institution`` where the pool has it.
     """
+    if count < 1:
+        raise ValueError("count must be at least 1")
     missing = [name for name in groups or {} if name not in pool.groups]
     if missing:
         raise ValueError(f"no such group: {', '.join(missing)}")
@@ -74,7 +76,8 @@ def fill(
         ).encode()
         users.append(User(sub, username, created, entry=entry, status=stands, enabled=enabled))
         keys.append(mail if by_email else username)
-    if any(key in pool.users.names for key in (keys[0], keys[-1])):
+    if not pool.users.names.keys().isdisjoint(keys):
+        gc.enable()
         raise ValueError("somebody of these is in the pool already; give another start")
     pool.users.seed(users, keys)
     for name, share in (groups or {}).items():
@@ -84,6 +87,7 @@ def fill(
             if (number * 41 + salt) % 1000 < share * 1000:
                 user.groups = {**(user.groups or {}), name: user.created}
                 group.members[user.sub] = user.created
+        group.order = sorted(group.members.keys() | group.left.keys())
     gc.enable()
     gc.freeze()  # they stay; nobody need look at them again
     return {"users": len(pool.users), "first": keys[0], "last": keys[-1]}

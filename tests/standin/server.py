@@ -112,13 +112,17 @@ class App:
             if not signed and not model.unsigned(name):
                 raise Refused("MissingAuthenticationTokenException", "Missing Authentication Token")
             region = state.region(signed[1].decode() if signed else self._region_of(asked))
-            if not region.quotas.take(name, str(asked.get("UserPoolId", ""))):
+            pool = str(asked.get("UserPoolId") or asked.get("ResourceArn") or asked.get("Domain") or "")
+            if not region.quotas.take(name, pool):
                 books.throttled[name] += 1
                 return _refusal(Refused("TooManyRequestsException", "Rate exceeded"))
             call = Call(state, region, name, not signed)
             model.check(name, asked)
+            sent = len(books.messages)
             answer = operation.work(call, asked)
             if fault and fault.kind == "delivery":
+                for message in books.messages[sent:]:
+                    message.sent = False
                 raise ANSWERS["delivery"]
         except orjson.JSONDecodeError:
             return _refusal(Refused("SerializationException", "The body is not JSON."))

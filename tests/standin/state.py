@@ -6,7 +6,10 @@ import random
 import string
 import time
 from collections import Counter
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from tests.standin.books import Books
@@ -52,6 +55,43 @@ class Group:
     precedence: int | None = None
     role_arn: str | None = None
     members: dict[str, float] = field(default_factory=dict)  # sub -> since when
+    left: dict[str, tuple[float, float]] = field(
+        default_factory=dict
+    )  # sub -> from and till when, for late lists
+    order: list[str] = field(default_factory=list)  # every sub of both, sorted: a page costs no sorting
+
+    def add(self, sub: str, now: float) -> None:
+        """Again is no error."""
+        if sub in self.members:
+            return
+        if sub not in self.left:
+            insort(self.order, sub)
+        self.members[sub] = now
+
+    def remove(self, sub: str, *, lag_from: float | None) -> None:
+        since = self.members.pop(sub, None)
+        if since is None:
+            return
+        if lag_from is not None:
+            self.left[sub] = (since, lag_from)
+        else:
+            self._forget(sub)
+
+    def seen_at(self, moment: float, after: str) -> Iterator[str]:
+        """Who is in it for a list as old as ``moment``, in order, beginning after the sub ``after``."""
+        for sub in [sub for sub, (_, till) in self.left.items() if till <= moment]:
+            self._forget(sub)
+        for at in range(bisect_right(self.order, after), len(self.order)):
+            sub = self.order[at]
+            since, till = self.left.get(sub, (inf, -inf))
+            if self.members.get(sub, inf) <= moment or since <= moment < till:
+                yield sub
+
+    def _forget(self, sub: str) -> None:
+        """That it was here, unless it is again."""
+        self.left.pop(sub, None)
+        if sub not in self.members:
+            del self.order[bisect_left(self.order, sub)]
 
 
 @dataclass
@@ -141,6 +181,11 @@ class Call:
     @property
     def now(self) -> float:
         return self.state.clock.now()
+
+    @property
+    def seen(self) -> float:
+        """The moment that lists show; infinity when they are never late, whenever the changes were made."""
+        return self.now - self.state.knobs.lag if self.state.knobs.lag > 0 else inf
 
     @property
     def lag_from(self) -> float | None:

@@ -99,9 +99,9 @@ class User:
 class Users:
     """By sub, by every name, and in buckets for listing."""
 
-    def __init__(self, *, fold: bool, email_is_username: bool, aliases: frozenset[str]) -> None:
+    def __init__(self, *, fold: bool, usernames: frozenset[str], aliases: frozenset[str]) -> None:
         self.fold = fold  # the pool does not tell case apart
-        self.email_is_username = email_is_username
+        self.usernames = usernames  # of email, phone_number: what a username must be
         self.aliases = aliases  # of email, phone_number, preferred_username
         self.by_sub: dict[str, User] = {}
         self.names: dict[str, str] = {}  # folded username or e-mail -> sub
@@ -161,8 +161,9 @@ class Users:
         self._note(user.sub, lag_from, user.entry)
         self._unname(user)
         del self.by_sub[user.sub]
-        if lag_from is None:
-            self._unlist(user.sub)  # else once no list is late enough to show it
+        if lag_from is None:  # else once no list is late enough to show it
+            self.before.pop(user.sub, None)
+            self._unlist(user.sub)
 
     def change(self, user: User, now: float, *, lag_from: float | None = None, **values: Any) -> None:
         """``User.changed``, with the names kept true and the old entry kept for whoever lists late."""
@@ -176,8 +177,8 @@ class Users:
 
     def _keys(self, user: User) -> Iterator[str]:
         """What it is known by besides its sub; of who came from a provider, Google_1001 and no address."""
-        if self.email_is_username and user.username == user.sub:
-            yield from (user.attributes[k] for k in ("email", "phone_number") if k in user.attributes)
+        if self.usernames and user.username == user.sub:
+            yield from (user.attributes[kind] for kind in self.usernames if kind in user.attributes)
         else:
             yield user.username
 
@@ -206,7 +207,10 @@ class Users:
             self.before.setdefault(sub, []).append((lag_from, entry))
 
     def seen_at(self, moment: float) -> dict[str, bytes | None]:
-        """sub -> what a list that is as old as ``moment`` shows instead of now (None: not there)."""
+        """sub -> what a list that is as old as ``moment`` shows instead of now (None: not there).
+
+        What no list as old as that shows any more is forgotten; at infinity everything is.
+        """
         shown: dict[str, bytes | None] = {}
         for sub, changes in list(self.before.items()):
             later = [change for change in changes if change[0] > moment]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -94,7 +95,7 @@ def admin_add_user_to_group(call: Call, asked: Asked) -> Answer:
     if group.name not in held and len(held) >= GROUPS_OF_A_USER:
         raise Refused("LimitExceededException", "Maximum number of groups per user exceeded.")
     user.groups = {**held, group.name: held.get(group.name, call.now)}
-    group.members.setdefault(user.sub, call.now)
+    group.add(user.sub, call.now)
     return {}
 
 
@@ -104,7 +105,7 @@ def admin_remove_user_from_group(call: Call, asked: Asked) -> Answer:
     user = call.user(pool, asked["Username"])
     group = _group(pool, asked["GroupName"])
     (user.groups or {}).pop(group.name, None)
-    group.members.pop(user.sub, None)
+    group.remove(user.sub, lag_from=call.lag_from)
     return {}
 
 
@@ -123,11 +124,16 @@ def list_users_in_group(call: Call, asked: Asked) -> Answer:
     """As late as ListUsers."""
     pool = call.pool(asked["UserPoolId"])
     group = _group(pool, asked["GroupName"])
-    seen = call.now - call.state.knobs.lag
-    late = pool.users.seen_at(seen) if call.state.knobs.lag else {}
-    subs = sorted(sub for sub, since in group.members.items() if not call.state.knobs.lag or since <= seen)
+    late = pool.users.seen_at(call.seen) if pool.users.before else {}
     bound = f"{pool.id} {group.name}"
-    page, token = paging.page(call, subs, asked, limit="Limit", token="NextToken", bound=bound)
-    entries = [late.get(sub, pool.users.by_sub[sub].entry) for sub in page]
+    after = paging.unwrap(call, bound, asked["NextToken"]) if asked.get("NextToken") else ""
+    size = paging.size(call, asked.get("Limit"))
+    seen = list(islice(group.seen_at(call.seen, after), size + 1))  # one more tells whether there is more
+    entries = [
+        late[sub] if sub in late else pool.users.by_sub[sub].entry
+        for sub in seen[:size]
+        if sub in late or sub in pool.users.by_sub
+    ]
+    token = {"NextToken": paging.wrap(call, bound, seen[size - 1])} if len(seen) > size else {}
     more = b"," + orjson.dumps(token)[1:-1] if token else b""
     return b'{"Users":[' + b",".join(entry for entry in entries if entry) + b"]" + more + b"}"

@@ -44,7 +44,7 @@ def list_users(call: Call, asked: Asked) -> Answer:
     if text and knobs.empty_pages and dice.random() < knobs.empty_pages:
         size = 0
     walk = _Walk(pool.users, start, stride, prefix, at, last)
-    late = pool.users.seen_at(call.now - knobs.lag) if pool.users.before else {}
+    late = pool.users.seen_at(call.seen) if pool.users.before else {}
     simple = wanted is None and not late and len(prefix) <= 2
     found = _plain(walk, size) if simple else _chosen(walk, size, wanted, late, knobs.scan)
     if names is not None:

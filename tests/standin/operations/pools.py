@@ -172,7 +172,7 @@ def create_user_pool(call: Call, asked: Asked) -> Answer:
     _check_mfa(settings, {})
     users = Users(
         fold=(settings.get("UsernameConfiguration") or {}).get("CaseSensitive") is False,
-        email_is_username=bool(settings.get("UsernameAttributes")),
+        usernames=frozenset(settings.get("UsernameAttributes") or ()),
         aliases=frozenset(settings.get("AliasAttributes") or ()),
     )
     pool_id = f"{call.region.name}_{call.state.letters(9)}"

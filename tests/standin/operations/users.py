@@ -27,8 +27,10 @@ def admin_create_user(call: Call, asked: Asked) -> Answer:
         policy.check_password(pool, asked["TemporaryPassword"])
     user = new_user(call, pool, asked["Username"], attributes, creating_for="AdminCreateUser")
     medium = "" if silent else mail.medium_for(pool, user.attributes, mediums)
-    _take_aliases(call, pool, user, force=bool(asked.get("ForceAliasCreation")))
+    robbed = _owners_of_aliases(pool, user, force=bool(asked.get("ForceAliasCreation")))
     triggers.presignup(call, pool, asked["Username"], "PreSignUp_AdminCreateUser")
+    for owner, kind in robbed:
+        call.change(pool, owner, attributes={**owner.attributes, f"{kind}_verified": "false"})
     user.password = asked.get("TemporaryPassword") or policy.temporary_password(call, pool)
     user.temporary_until = policy.temporary_until(call, pool)
     call.trace["sub"] = user.sub
@@ -41,6 +43,7 @@ def admin_create_user(call: Call, asked: Asked) -> Answer:
             # CodeDeliveryFailure leaves the user [X]; of the day's limit AWS does not say
             if refused.code == "LimitExceededException" and not call.state.knobs.left_behind:
                 pool.users.remove(user)
+                del call.trace["sub"]  # nobody is there, and nobody is billed
             raise
     return {"User": user.described("Attributes")}
 
@@ -73,7 +76,8 @@ def new_user(call: Call, pool: Pool, username: str, attributes: dict[str, str], 
                 f"User {kind} should be empty or same as username, since username attribute is {kind}."
             )
         attributes = {**attributes, kind: username}
-    if pool.users.taken(username):
+    names = [attributes[kind] for kind in pool.users.usernames if attributes.get(kind)]
+    if any(pool.users.taken(name) for name in [username, *names]):
         raise Refused("UsernameExistsException", "User account already exists")
     rules.check(pool, attributes, creating=True)
     rules.check_verified(attributes)
@@ -105,8 +109,10 @@ def _check_username(pool: Pool, username: str) -> None:
         )
 
 
-def _take_aliases(call: Call, pool: Pool, user: User, *, force: bool) -> None:
-    """A verified address belongs to one user; by force the other one's becomes unverified [M]."""
+def _owners_of_aliases(pool: Pool, user: User, *, force: bool) -> list[tuple[User, str]]:
+    """Who has the verified addresses that ``user`` brings, and which: one user has an address, and by
+    force the other one's becomes unverified [M]. Raises AliasExistsException."""
+    robbed = []
     for kind in pool.users.aliases & {"email", "phone_number"}:
         value = user.attributes.get(kind)
         if not value or user.attributes.get(f"{kind}_verified") != "true":
@@ -116,12 +122,13 @@ def _take_aliases(call: Call, pool: Pool, user: User, *, force: bool) -> None:
             continue
         if not force:
             raise Refused("AliasExistsException", f"An account with the {kind} already exists.")
-        call.change(pool, owner, attributes={**owner.attributes, f"{kind}_verified": "false"})
+        robbed.append((owner, kind))
     name = user.attributes.get("preferred_username")
     if name and "preferred_username" in pool.users.aliases:
         holder = pool.users.owner("preferred_username", name)
         if holder is not None and holder is not user:
             raise Refused("AliasExistsException", "An account with the preferred_username already exists.")
+    return robbed
 
 
 @operation("AdminGetUser", active=True)
@@ -224,5 +231,5 @@ def delete(call: Call, pool: Pool, user: User) -> None:
     if pool.users.by_sub.get(user.sub) is not user:
         raise no_user()
     for name in user.groups or {}:
-        pool.groups[name].members.pop(user.sub, None)
+        pool.groups[name].remove(user.sub, lag_from=call.lag_from)
     pool.users.remove(user, lag_from=call.lag_from)
