@@ -140,7 +140,9 @@ def test_bytes_that_were_changed_are_refused_or_are_still_json(data: st.DataObje
         read = entries(bytes(whole))
     except Unreadable:
         return
-    assert read == json.loads(bytes(whole).decode("utf-8-sig"))
+    # yajl takes these two for white space; inside a text it refuses them
+    plain = bytes(whole).replace(b"\x0b", b" ").replace(b"\x0c", b" ")
+    assert read == json.loads(plain.decode("utf-8-sig"))
 
 
 @pytest.mark.parametrize(
