@@ -6,7 +6,7 @@ sentence of Refused. Nothing here waits for AWS longer than one look.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import BinaryIO
@@ -24,7 +24,7 @@ from backups.core.lifecycle import ACTIVE, OVER, State, sources_of
 from backups.core.plan import Messages
 from backups.core.snapshot import environment_of, iso
 from backups.engine.ports import Cause, PortError
-from backups.models import Backup, Job, Operator, Plan, Pool
+from backups.models import Backup, Job, Operator, Plan, Pool, database_now
 from backups.models.audit import Act, record
 from backups.reporting import announce
 from backups.runner import restore as restoring
@@ -157,15 +157,15 @@ def cancel(actor: Actor, job: Job) -> Job:
     return _ask(actor, job, "cancel", State.CANCELLED, Act.JOB_CANCELLED)
 
 
-def resume(actor: Actor, job: Job) -> Job:
+def resume(actor: Actor, job: Job, causes: Collection[str] = restoring.RETRIED) -> Job:
     """A paused job goes on from its ledger; so does a restore that is over and left somebody unfinished.
 
-    Who failed for a cause that may be gone is tried again, from the last finished step. Whoever
+    Who failed for one of the ``causes`` is tried again, from the last finished step. Whoever
     resumes stands behind the job from now on: the worker asks IAM about them, as whoever asked
     first may have left.
     """
     _may_now(actor, access.FOR_JOB[Job.Kind(job.kind)])
-    if not may_resume(job):
+    if not may_resume(job, causes):
         raise Refused(f"{_now(job)} There is nothing to go on with.")
     try:
         with transaction.atomic():
@@ -178,13 +178,14 @@ def resume(actor: Actor, job: Job) -> Job:
                 sentence="",
                 queued_at=None,
                 finished_at=None,
+                wake_at=None,
                 params=params,
                 asked_by=actor.id,
                 asked_by_name=actor.name,
             )
             if not changed:
                 raise Refused(f"{_now(job)} Somebody was faster.")
-            restoring.try_again(job)
+            restoring.try_again(job, causes)
             announce(job.pk, State.QUEUED, f"Resumed by {actor.name}")
             _record(actor, Act.JOB_RESUMED, job)
             job.refresh_from_db()
@@ -195,12 +196,12 @@ def resume(actor: Actor, job: Job) -> Job:
     return job
 
 
-def may_resume(job: Job) -> bool:
+def may_resume(job: Job, causes: Collection[str] = restoring.RETRIED) -> bool:
     """Whether there is something to go on with."""
     if job.state in (State.PAUSED, State.WAITING):
         return True
     ended = (State.CANCELLED, State.FAILED, State.DONE_WITH_FAILURES)
-    return job.kind == Job.Kind.RESTORE and job.state in ended and restoring.unfinished(job) > 0
+    return job.kind == Job.Kind.RESTORE and job.state in ended and restoring.unfinished(job, causes) > 0
 
 
 # --- backups ---------------------------------------------------------------------------------
@@ -402,9 +403,9 @@ def _ask(actor: Actor, job: Job, want: str, state: State, act: Act) -> Job:
     _may_now(actor, access.Action.CANCEL)
     with transaction.atomic():
         at_once = [old for old in sources_of(state) if old != State.RUNNING]
-        values: dict[str, object] = {"state": state, "wants": ""}
+        values: dict[str, object] = {"state": state, "wants": "", "wake_at": None}
         if state in OVER:
-            values |= {"finished_at": timezone.now(), "sentence": f"Cancelled by {actor.name}."}
+            values |= {"finished_at": database_now(), "sentence": f"Cancelled by {actor.name}."}
         else:
             values |= {"sentence": f"Paused by {actor.name}."}
         if Job.objects.filter(pk=job.pk, state__in=at_once).update(**values):

@@ -13,7 +13,7 @@ import structlog
 from celery import current_app
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 from kombu.exceptions import OperationalError
 
 from backups.models import Job
@@ -33,7 +33,7 @@ def _send(job_id: int, queue: str) -> None:
     except (OperationalError, OSError) as error:
         log.warning("broker away, the sweeper will send the job", job=job_id, error=type(error).__name__)
         return
-    Job.objects.filter(pk=job_id).update(queued_at=timezone.now())
+    Job.objects.filter(pk=job_id).update(queued_at=Now())
 
 
 def bell(job_id: int) -> None:

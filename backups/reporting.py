@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from backups.core.lifecycle import WORDS, State
 from backups.engine.ports import Outcome, Stop
-from backups.models import Event, Item, Job
+from backups.models import Event, Item, Job, database_now
 from backups.queue import bell
 
 log = structlog.get_logger(__name__)
@@ -51,7 +50,8 @@ class JobReport:
     """One job's report. ``say`` and ``outcome`` may be called from any thread."""
 
     lease: Lease
-    interrupted: threading.Event = field(default_factory=threading.Event)
+    interrupted: threading.Event = field(default_factory=threading.Event)  # Ctrl-C in a terminal
+    leaving: Callable[[], bool] = lambda: False  # this worker shall stop: another one goes on
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _lines: list[dict[str, Any]] = field(default_factory=list)
     _events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -59,6 +59,7 @@ class JobReport:
     _outcomes: dict[str, Outcome] = field(default_factory=dict)
     _told: dict[str, int] = field(default_factory=dict)
     _flushed_at: float = 0.0
+    _wants: str = ""
     _phase: str | None = None
 
     def phase(self, name: str, total: int | None = None) -> None:
@@ -77,14 +78,16 @@ class JobReport:
         if time.monotonic() - self._flushed_at >= FLUSH_SECONDS:
             self.flush()
 
-    def intend(self, keys: Sequence[str], step: str = "") -> None:
+    def intend(self, keys: Sequence[str], step: str = "") -> datetime:
         with transaction.atomic():
             self._prove()
+            now = database_now()
             rows = Item.objects.filter(job_id=self.lease.job_id, key__in=keys)
             if step:
                 rows.update(step=step)
             else:
-                rows.update(outcome="unknown", intended_at=timezone.now())
+                rows.update(outcome="unknown", intended_at=now)
+        return now
 
     def outcome(self, outcome: Outcome) -> None:
         with self._lock:
@@ -95,11 +98,16 @@ class JobReport:
     def keep_going(self) -> None:
         if time.monotonic() - self._flushed_at >= FLUSH_SECONDS or self._outcomes:
             self.flush()
+        self._wants = self._wanted()
         if self.interrupted.is_set():
             raise Stop("pause")
-        wants = Job.objects.filter(pk=self.lease.job_id).values_list("wants", flat=True).first()
-        if wants:
-            raise Stop(wants)
+        if self._wants:
+            raise Stop(self._wants)
+        if self.leaving():
+            raise Stop("hand-back")
+
+    def stopping(self) -> bool:
+        return bool(self._wants) or self.interrupted.is_set() or self.leaving()
 
     def start_counting(self, counters: dict[str, int]) -> None:
         """Where the counters stand when a job goes on."""
@@ -118,12 +126,12 @@ class JobReport:
             rows.append(("line", _folded(lines)))
         if self._told != counters:
             rows.append(("count", counters))
-        now = timezone.now()
         try:
             with transaction.atomic():
                 self._prove(counters=counters, phase=phase)
+                now, self._wants = database_now(), self._wanted()
                 if outcomes:
-                    _upsert(self.lease.job_id, outcomes.values())
+                    _upsert(self.lease.job_id, outcomes.values(), now)
                 Event.objects.bulk_create(
                     [Event(job_id=self.lease.job_id, at=now, kind=kind, data=data) for kind, data in rows]
                 )
@@ -135,6 +143,9 @@ class JobReport:
         self._told = counters
         if rows:
             bell(self.lease.job_id)
+
+    def _wanted(self) -> str:
+        return Job.objects.filter(pk=self.lease.job_id).values_list("wants", flat=True).first() or ""
 
     def _prove(self, *, counters: dict[str, int] | None = None, phase: str | None = None) -> None:
         values: dict[str, Any] = {"lease_until": Now() + timedelta(seconds=settings.LEASE_SECONDS)}
@@ -188,14 +199,14 @@ def announce(job_id: int, state: str, text: str = "") -> None:
     """A job's change of state as an event; in the transaction that changes it."""
     Event.objects.create(
         job_id=job_id,
-        at=timezone.now(),
+        at=database_now(),
         kind="state",
         data={"state": state, "text": text or WORDS.get(state, state)},
     )
     transaction.on_commit(lambda: bell(job_id))
 
 
-def _upsert(job_id: int, outcomes: Any) -> None:
+def _upsert(job_id: int, outcomes: Collection[Outcome], now: datetime) -> None:
     rows = [
         Item(
             job_id=job_id,
@@ -228,6 +239,8 @@ def _upsert(job_id: int, outcomes: Any) -> None:
         ],
         batch_size=500,
     )
+    if mailed := [outcome.key for outcome in outcomes if outcome.messages]:
+        Item.objects.filter(job_id=job_id, key__in=mailed, mailed_at=None).update(mailed_at=now)
 
 
 def _folded(lines: list[dict[str, Any]]) -> dict[str, Any]:

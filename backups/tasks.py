@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
+
 import structlog
 from celery import shared_task
+from celery.signals import worker_shutting_down
 from django.core.management import call_command
 
 from backups import catalogue, runner
@@ -12,9 +15,19 @@ from backups.engine.ports import PortError
 log = structlog.get_logger(__name__)
 
 
+# Shared with the pool's processes, which are forked later; a lock in it could be kept by one that was killed.
+_leaving = multiprocessing.RawValue("b", 0)
+
+
+@worker_shutting_down.connect
+def leave(**_: object) -> None:
+    """The worker shall end: its jobs are handed back at their next step."""
+    _leaving.value = 1
+
+
 @shared_task(name="backups.run")
 def run(job_id: int) -> None:
-    runner.run(job_id)
+    runner.run(job_id, leaving=lambda: bool(_leaving.value))
 
 
 @shared_task(name="backups.sweep", expires=10)

@@ -164,8 +164,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2}
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 10
+SWEEP_SECONDS: float = env.float("SWEEP_SECONDS", default=10.0)
 CELERY_BEAT_SCHEDULE = {
-    "sweep": {"task": "backups.sweep", "schedule": 10.0},
+    "sweep": {"task": "backups.sweep", "schedule": SWEEP_SECONDS},
     "look": {"task": "backups.look", "schedule": 60.0},
 }
 LEASE_SECONDS: int = env.int("LEASE_SECONDS", default=30)

@@ -88,6 +88,7 @@ class Faults:
         self.calls: Counter[str] = Counter()
         self._faults: list[_Fault] = []
         self._lock = threading.RLock()
+        self._mailed = threading.local()  # .username: whom this thread's call has mailed
 
     def fail(
         self,
@@ -108,6 +109,7 @@ class Faults:
 
     @contextmanager
     def _asked(self, operation: str) -> Iterator[None]:
+        self._mailed.username = ""
         with self._lock:
             self.calls[operation] += 1
             counts = {operation: self.calls[operation], "*": self.calls.total()}
@@ -119,7 +121,11 @@ class Faults:
             yield
         for fault in due:
             if fault.after:
+                self._after(fault)
                 raise self._error(operation, fault)
+
+    def _after(self, fault: _Fault) -> None:
+        """What of the work was not done, by the error's own words."""
 
     @staticmethod
     def _error(operation: str, fault: _Fault) -> PortError:
@@ -475,6 +481,12 @@ class FakePool(Faults):
             if values.get(f"{name}_verified") == "true" and not values.get(name):
                 raise _no(Cause.REFUSED, f"{name} is required to verify/un-verify it.")
 
+    def _after(self, fault: _Fault) -> None:
+        mailed = self._mailed.username
+        if mailed and fault.cause in (Cause.MAIL_LIMIT, Cause.DELIVERY):
+            self.messages[mailed] -= 1  # the error itself says that none went out
+            self.messages += Counter()
+
     def _mail_limit(self) -> PortError:
         return _no(Cause.MAIL_LIMIT, "Exceeded daily email limit for the operation or the account.")
 
@@ -484,6 +496,7 @@ class FakePool(Faults):
                 raise self._mail_limit()
             self.mails_left -= 1
         self.messages[username] += 1
+        self._mailed.username = username
 
 
 def _values(entry: Entry) -> dict[str, str]:
@@ -588,6 +601,7 @@ class FakeReport:
 
     stop_after: int | None = None
     why: str = "pause"
+    clock: FakeClock = field(default_factory=FakeClock)
     phases: list[tuple[str, int | None]] = field(default_factory=list)
     lines: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     counters: dict[str, int] = field(default_factory=dict)
@@ -612,10 +626,11 @@ class FakeReport:
         with self._lock:
             self.counters.update(counters)
 
-    def intend(self, keys: Sequence[str], step: str = "") -> None:
+    def intend(self, keys: Sequence[str], step: str = "") -> datetime:
         with self._lock:
             self.intended.append(tuple(keys))
             self.events.append((step or "intend", tuple(keys)))
+        return self.clock.now()
 
     def outcome(self, outcome: Outcome) -> None:
         with self._lock:
@@ -628,6 +643,10 @@ class FakeReport:
             self.asked += 1
             if self.stop_after is not None and self.asked > self.stop_after:
                 raise Stop(self.why)
+
+    def stopping(self) -> bool:
+        with self._lock:
+            return self.stop_after is not None and self.asked > self.stop_after
 
     @property
     def text(self) -> str:

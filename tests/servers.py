@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -49,6 +50,8 @@ class Server:
     answers: Callable[[], bool]
     env: Mapping[str, str] = field(default_factory=dict)  # what a client of it needs
     on_stop: Callable[[], None] | None = None
+    again: Callable[[], Server] | None = None
+    """The same once more, when this one is gone: same address, same data; the log goes on in a new file."""
 
     def wait(self, timeout: float = 60) -> None:
         """Return when the server answers; raise DidNotStart when it ends or stays silent."""
@@ -68,11 +71,20 @@ class Server:
         if self.keeper.stdin and not self.keeper.stdin.closed:
             self.keeper.stdin.close()
 
+    @property
+    def processes(self) -> list[int]:
+        """The ids of its processes, the main one first; empty when it has ended."""
+        return _children(self.keeper.pid)
+
+    def send(self, number: signal.Signals) -> None:
+        """This signal to every process of it, the main one first."""
+        for process in self.processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, number)
+
     def kill(self) -> None:
         """End it at once with all its processes, as a machine that loses its power does."""
-        children = Path(f"/proc/{self.keeper.pid}/task/{self.keeper.pid}/children").read_text().split()
-        for leader in children:  # each leads a group of its own
-            os.killpg(int(leader), signal.SIGKILL)
+        self.send(signal.SIGKILL)
         self.keeper.wait()
 
     def stop(self) -> bool:
@@ -204,7 +216,7 @@ def standin(folder: Path, *, port: int = 0, keep: Path | None = None, account: s
         url=url,
         answers=lambda: _http(url, "/_standin/health") == 200,
         env={"AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER": url},
-        grace=8 if keep else 3,
+        grace=30 if keep else 3,
     )
 
 
@@ -264,8 +276,11 @@ def cloud(folder: Path, *, cognito: str = "", keep: bool = False, port: int = 0)
     return Cloud(aws, standin(folder, keep=folder / "cognito.pickle" if keep else None))
 
 
-def postgres(folder: Path) -> Server:
-    """An empty PostgreSQL with a database ``test``. It refuses to run as root: it is ``postgres`` then."""
+def postgres(folder: Path, *, durable: bool = False) -> Server:
+    """An empty PostgreSQL with a database ``test``. It refuses to run as root: it is ``postgres`` then.
+
+    ``durable``: what was committed outlives kill -9 of the server, though not of the machine.
+    """
     found = [shutil.which("initdb") or "", *sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))]
     if not (initdb := found[-1] or found[0]):
         raise DidNotStart("no PostgreSQL here; on Debian: apt-get install postgresql")
@@ -294,7 +309,8 @@ def postgres(folder: Path) -> Server:
     return start(
         "postgres",
         [str(Path(initdb).with_name("postgres")), "-D", str(data), "-p", str(port), "-k", str(home),
-         "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "synchronous_commit=off",
+         "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off",
+         "-c", f"synchronous_commit={'on' if durable else 'off'}",
          "-c", "full_page_writes=off"],
         folder, url=url, answers=answers, env={"DATABASE_URL": url}, how=signal.SIGINT, user=user, cwd=home,
         on_stop=lambda: shutil.rmtree(home, ignore_errors=True),
@@ -346,10 +362,19 @@ def web(folder: Path, settings: Mapping[str, str], *, port: int = 0, graceful: i
     )  # fmt: skip
 
 
-def worker(folder: Path, settings: Mapping[str, str], *, concurrency: int = 2, grace: float = 12) -> Server:
-    """One Celery worker for both queues. ``grace``: seconds a running job has to hand back its lease."""
+def worker(
+    folder: Path,
+    settings: Mapping[str, str],
+    *,
+    concurrency: int = 2,
+    grace: float = 12,
+    app: str = "cognito_admin",
+) -> Server:
+    """One Celery worker for both queues. ``grace``: seconds a running job has to hand back its lease;
+    ``app``: the module of the Celery application.
+    """
     command = [
-        sys.executable, "-m", "celery", "-A", "cognito_admin", "worker", "-Q", "read,write",
+        sys.executable, "-m", "celery", "-A", app, "worker", "-Q", "read,write",
         "-n", f"{secrets.token_hex(4)}@%h", "--concurrency", str(concurrency), "--loglevel", "INFO",
         "--without-gossip", "--without-mingle",
     ]  # fmt: skip
@@ -401,6 +426,12 @@ def start(
     """Start ``command`` under a keeper, its output in ``folder/<name>.log``."""
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / f"{name}.log"
+
+    def again() -> Server:
+        log.rename(next(free for n in count(1) if not (free := folder / f"{name}-{n}.log").exists()))
+        same: dict[str, Any] = {"url": url, "settings": settings, "env": env, "user": user, "cwd": cwd}
+        return start(name, command, folder, answers=answers, how=how, grace=grace, on_stop=on_stop, **same)
+
     with log.open("wb") as out:
         keeper = subprocess.Popen(
             [sys.executable, "-I", "-S", str(KEEPER), str(int(how)), str(grace), user or "-", *command],
@@ -412,7 +443,7 @@ def start(
             start_new_session=True,
             pass_fds=tuple(held),
         )
-    return Server(name, url, log, keeper, answers, env or {}, on_stop)
+    return Server(name, url, log, keeper, answers, env or {}, on_stop, again)
 
 
 held: list[int] = []
@@ -458,6 +489,15 @@ def free_port(wanted: int = 0) -> int:
                 probe.bind(("127.0.0.1", port))
                 return int(probe.getsockname()[1])
     raise DidNotStart("no free port on 127.0.0.1")
+
+
+def _children(process: int) -> list[int]:
+    """Everybody below a process, parents first."""
+    found: list[int] = []
+    for children in Path(f"/proc/{process}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # that thread has ended
+            found += [int(child) for child in children.read_text().split()]
+    return found + [below for child in found for below in _children(child)]
 
 
 def _short(folder: Path) -> Path:

@@ -2,7 +2,8 @@
 
 One token bucket for each quota category of an account and Region. It starts at
 its share, slows by 15 % at most once a second when a call is throttled, and
-comes back by one call a second for every quiet second.
+comes back by one call a second for every quiet second. A bucket is one process's
+(``Bucket``), or that of all processes on all hosts (``backups.pacing``).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from backups.engine.ports import Cause, Clock, PortError
 
@@ -24,14 +25,18 @@ QUOTAS: Mapping[str, float] = {  # calls a second, per account and Region; AWS's
     "UserResourceRead": 50,
     "UserList": 30,
     "UserPoolRead": 15,
-    "UserPoolResourceRead": 20,
+    "UserPoolResourceRead": 15,  # 20; settings are of the pool and of its clients too, and those have 15
     "UserPoolResourceUpdate": 5,  # 15, but each operation at most 5 a pool
+    "LimitManagement": 1,
 }
+ADJUSTABLE = frozenset({"UserCreation", "UserRead", "UserResourceRead"})  # an account may have bought more
 CATEGORY: Mapping[str, str] = {  # one AWS call of each port method -> its quota category
     "facts": "UserPoolRead",
     "users": "UserList",
     "members": "UserList",
     "groups": "UserPoolResourceRead",
+    # Many operations, of three categories. Each has 5 a second and pool besides: a pool of many clients
+    # is throttled a little on their way, and slowing down is cheaper than a bucket for each operation.
     "settings": "UserPoolResourceRead",
     "get_user": "UserRead",
     "groups_of": "UserResourceRead",
@@ -45,10 +50,32 @@ CATEGORY: Mapping[str, str] = {  # one AWS call of each port method -> its quota
 NOT_REPEATABLE = frozenset({"create_user", "resend_invitation"})  # a second one is a second act
 GIVE_UP_AFTER = 20.0  # seconds of failing for another cause than a throttle
 PATIENCE = 120.0  # seconds of nothing but throttles
+STEP = 0.25  # seconds of sleep before the bucket is asked again: no sleep is longer, whatever the rate
+SLOWER, SLOWEST = 0.85, 0.5  # the factor at a throttle; calls a second below which none slows
+
+
+class Standing(NamedTuple):
+    """What one category's bucket allows."""
+
+    rate: float  # calls a second now
+    limit: float  # calls a second at most
+    throttled: int  # calls that AWS refused so far
+
+
+class Limiter(Protocol):
+    """One category's bucket. Thread-safe; no method raises."""
+
+    def take(self) -> float:
+        """0.0: one call may be made now, and is counted. Else seconds to wait before asking again."""
+
+    def slow_down(self) -> None:
+        """AWS throttled a call."""
+
+    def standing(self) -> Standing: ...
 
 
 class Bucket:
-    """One category's tokens. Thread-safe; the clock is passed in."""
+    """The tokens of this process. The clock is passed in."""
 
     def __init__(self, limit: float, clock: Clock) -> None:
         self.limit = limit  # calls a second, never exceeded
@@ -60,31 +87,33 @@ class Bucket:
         self._last: deque[float] = deque(maxlen=max(1, int(limit + 1e-9)))
         self._at = clock.monotonic()
         self._slowed_at = float("-inf")
-        self.throttled = 0
+        self._throttled = 0
 
-    def take(self) -> None:
-        """Wait until one call may be made."""
-        while True:
-            with self._lock:
-                self._refill()
-                wait = (1 - self._tokens) / self.rate
-                if len(self._last) == self._last.maxlen:
-                    wait = max(wait, self._last[0] + 1 - self._at)
-                if wait <= 0:
-                    self._tokens -= 1
-                    self._last.append(self._at)
-                    return
-            self._clock.sleep(max(wait, 0.001))  # less is below what a clock can tell
-
-    def slow_down(self) -> None:
-        """AWS throttled a call."""
+    def take(self) -> float:
         with self._lock:
             self._refill()
-            self.throttled += 1
+            wait = (1 - self._tokens) / self.rate
+            if len(self._last) == self._last.maxlen:
+                wait = max(wait, self._last[0] + 1 - self._at)
+            if wait > 0:
+                return max(wait, 0.001)  # less is below what a clock can tell
+            self._tokens -= 1
+            self._last.append(self._at)
+            return 0.0
+
+    def slow_down(self) -> None:
+        with self._lock:
+            self._refill()
+            self._throttled += 1
             if self._at - self._slowed_at >= 1:
-                self.rate = max(min(0.5, self.limit), self.rate * 0.85)
+                self.rate = max(min(SLOWEST, self.limit), self.rate * SLOWER)
                 self._slowed_at = self._at
             self._tokens = min(self._tokens, 0.0)
+
+    def standing(self) -> Standing:
+        with self._lock:
+            self._refill()
+            return Standing(self.rate, self.limit, self._throttled)
 
     def _refill(self) -> None:
         now = self._clock.monotonic()
@@ -97,18 +126,34 @@ class Bucket:
 
 
 class Pace:
-    """All buckets of one account and Region."""
+    """All buckets of one account and Region.
 
-    def __init__(self, clock: Clock, share: float, quotas: Mapping[str, float] = QUOTAS) -> None:
+    ``bucket`` makes one from a category and its limit. ``live`` asks AWS for a category's quota and may
+    raise PortError: once, when the category is first used, as slowly as that question itself is limited.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        share: float,
+        quotas: Mapping[str, float] = QUOTAS,
+        *,
+        bucket: Callable[[str, float], Limiter] | None = None,
+        live: Callable[[str], float] | None = None,
+    ) -> None:
         self.clock = clock
-        self._buckets = {name: Bucket(quota * share, clock) for name, quota in quotas.items()}
+        self.share = share
+        self._make = bucket or (lambda _, limit: Bucket(limit, clock))
+        self._live = live
+        self._unasked = set(ADJUSTABLE)
+        self._buckets = {name: self._make(name, quota * share) for name, quota in quotas.items()}
 
-    def __getitem__(self, category: str) -> Bucket:
+    def __getitem__(self, category: str) -> Limiter:
         return self._buckets[category]
 
-    @property
-    def throttled(self) -> int:
-        return sum(bucket.throttled for bucket in self._buckets.values())
+    def standing(self) -> dict[str, Standing]:
+        """By category. No call to AWS."""
+        return {category: bucket.standing() for category, bucket in self._buckets.items()}
 
     def call(self, operation: str, do: Callable[[], T]) -> T:
         """Make one call within the pace; throttled calls are asked again, nothing was done by them.
@@ -118,18 +163,19 @@ class Pace:
         A call whose answer was lost, or that never reached AWS, is repeated only where that is
         safe, for at most GIVE_UP_AFTER seconds. Raises PortError.
         """
-        bucket, repeatable = self[CATEGORY[operation]], operation not in NOT_REPEATABLE
+        category, repeatable = CATEGORY[operation], operation not in NOT_REPEATABLE
+        self._learn(category)
         since: dict[bool, float] = {}  # throttled or not -> when this call first failed so
         wait = 0.2
         while True:
-            bucket.take()
+            self._take(category)
             try:
                 return do()
             except PortError as error:
                 now = self.clock.monotonic()
                 waited = now - since.setdefault(error.cause is Cause.THROTTLED, now)
                 if error.cause is Cause.THROTTLED and waited < PATIENCE:
-                    bucket.slow_down()
+                    self[category].slow_down()
                 elif waited < GIVE_UP_AFTER and (
                     error.cause is Cause.UNREACHABLE or (error.cause is Cause.LOST and repeatable)
                 ):
@@ -137,3 +183,22 @@ class Pace:
                     wait = min(5.0, wait * 2)
                 else:
                     raise
+
+    def _take(self, category: str) -> None:
+        """Wait until one call may be made."""
+        while wait := self[category].take():
+            self.clock.sleep(min(wait, STEP))
+
+    def _learn(self, category: str) -> None:
+        """Ask for the category's quota of today, unless that was done or may not be done now.
+
+        Nobody waits for it, and whatever goes wrong leaves the table's value.
+        """
+        if self._live is None or category not in self._unasked or self["LimitManagement"].take():
+            return
+        self._unasked.discard(category)
+        try:
+            quota = self._live(category)
+        except PortError:
+            return
+        self._buckets[category] = self._make(category, quota * self.share)

@@ -49,7 +49,7 @@ class Stop(Exception):
 
     def __init__(self, why: str) -> None:
         super().__init__(why)
-        self.why = why  # "pause" | "cancel" | "lease-lost" | "failures"
+        self.why = why  # "pause" | "cancel" | "hand-back" | "lease-lost" | "failures" | "mail-limit"
 
 
 class Clock(Protocol):
@@ -167,10 +167,11 @@ class Report(Protocol):
     def count(self, **counters: int) -> None:
         """Set counters; shown at most four times a second."""
 
-    def intend(self, keys: Sequence[str], step: str = "") -> None:
-        """Committed when this returns: these users are about to be written to.
+    def intend(self, keys: Sequence[str], step: str = "") -> datetime:
+        """Committed when this returns: these users are about to be written to. Returns when that was.
 
-        ``step`` is "inviting" before invitations, which must never be repeated by mistake.
+        ``step`` is "inviting" before invitations, which must never be repeated by mistake. The moment is
+        of the one clock that all workers share, not of this host's.
         """
 
     def outcome(self, outcome: Outcome) -> None:
@@ -178,6 +179,9 @@ class Report(Protocol):
 
     def keep_going(self) -> None:
         """Raises Stop. Asked before every step that writes."""
+
+    def stopping(self) -> bool:
+        """Whether the next ``keep_going`` will stop: asked before each user, cheap, from any thread."""
 
 
 @dataclass(frozen=True, slots=True)

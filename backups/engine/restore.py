@@ -6,14 +6,16 @@
     then, where people are invited one by one:  keep going? -> intend -> invitation -> outcome
 
 Every step may be repeated but two: a create whose answer was lost is settled by
-reading back before anything else, and an invitation is never sent twice.
+reading back before anything else, and an invitation is never sent twice, but where
+the error itself says that none went out. When the day's mails are spent the
+invitations wait: Stop("mail-limit"), everybody created, nobody failed.
 """
 
 from __future__ import annotations
 
 import secrets
 import string
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -50,10 +52,12 @@ def restore(
     clock: Clock,
     *,
     messages: Messages,
+    mails_left: Callable[[], int | None] = lambda: None,
 ) -> None:
     """Carry out a plan's creates. Raises Stop, and PortError where not one user could be touched.
 
-    One user's failure is an outcome and never stops the others.
+    One user's failure is an outcome and never stops the others. ``mails_left``: how many invitations
+    may still go out today; None where no limit is known.
     """
     _groups(pool, groups, report)
     # Cognito's own mail has a day's limit: everybody is there before the first invitation is spent.
@@ -65,12 +69,13 @@ def restore(
     with ThreadPoolExecutor(THREADS, thread_name_prefix="restore") as threads:
         for batch in _batches(tasks):
             report.keep_going()
-            report.intend([task.line.user.key for task in batch if task.begun is None])
-            now = clock.now()
+            now = report.intend([task.line.user.key for task in batch if task.begun is None])
             steps = _Steps(pool, facts, report, clock, messages, at_creation, finish=not afterwards)
             futures = {threads.submit(steps.run, task, task.intended or now): task for task in batch}
             for future in as_completed(futures):
                 task, outcome = futures[future], future.result()
+                if outcome is None:
+                    continue  # asked to stop before this one was begun
                 report.outcome(outcome)
                 _tell(report, task.line, outcome)
                 report.count()
@@ -81,7 +86,7 @@ def restore(
             failures.stop_if_hopeless()
     if to_invite:
         to_invite.sort(key=lambda pair: pair[0].position)  # threads end in any order
-        _invite(pool, to_invite, report)
+        _invite(pool, to_invite, report, mails_left if afterwards else lambda: None)
 
 
 class _Steps:
@@ -101,19 +106,23 @@ class _Steps:
         self.pool, self.facts, self.report, self.clock = pool, facts, report, clock
         self.messages, self.at_creation, self.finish = messages, at_creation, finish
 
-    def run(self, task: Task, intended: datetime) -> Outcome:
-        """The user's outcome; "" in it when only the invitation is left."""
+    def run(self, task: Task, intended: datetime) -> Outcome | None:
+        """The user's outcome; "" in it when only the invitation is left. None: not begun, we shall stop."""
+        if self.report.stopping():
+            return None
         line = task.line
         state = task.begun or Outcome(line.user.key)
         try:
+            if state.step in ("inviting", "invited"):
+                # Begun by an earlier try that did not come back: a second mail might go out.
+                return replace(state, outcome="failed", reason="maybe-invited")
+            if state.confirmed:
+                return state  # everything stands since an earlier try: only the invitation is left
             if not state.new_username:
                 state = self._create(line, intended, asked_before=task.begun is not None)
                 if state.outcome:
                     return state
                 self.report.outcome(state)
-            elif state.step in ("inviting", "invited"):
-                # Begun by an earlier try that did not come back: a second mail might go out.
-                return replace(state, outcome="failed", reason="maybe-invited")
             elif self._is_in(state):
                 state = replace(state, step="password")
             for step in self._complete(line, state):
@@ -154,8 +163,9 @@ class _Steps:
         state = replace(state, step="confirmed", confirmed=True)
         waits = line.user.enabled and bool(line.user.email)  # for an invitation, where people are invited
         if self.at_creation and waits and not state.messages:
-            # The invitation was refused at creation; everything else stands.
-            return replace(state, outcome="failed", reason=state.reason or "maybe-invited")
+            if state.reason in NONE_WENT_OUT:
+                return state  # the error itself says so: once more, when everybody is there
+            return replace(state, outcome="failed", reason="maybe-invited")
         if self.finish or not waits:
             return replace(state, outcome="created")
         return state
@@ -230,20 +240,33 @@ class _Steps:
         return ", ".join(differs)
 
 
-def _invite(pool: UserPool, waiting: Sequence[tuple[Line, Outcome]], report: Report) -> None:
+def _invite(
+    pool: UserPool,
+    waiting: Sequence[tuple[Line, Outcome]],
+    report: Report,
+    mails_left: Callable[[], int | None],
+) -> None:
+    """One by one, each once. Raises Stop("mail-limit") with the rest still waiting."""
     report.phase("Invitations", len(waiting))
     failures = _Failures()
     for line, state in waiting:
         report.keep_going()
+        left = mails_left()
+        if left is not None and left <= 0:
+            raise Stop("mail-limit")
         report.intend([line.user.key], "inviting")
         try:
             pool.resend_invitation(line.username)
-            outcome = replace(state, step="invited", messages=1, outcome="created")
+            outcome = replace(state, step="invited", messages=1, outcome="created", reason="", detail="")
         except PortError as error:
+            if error.cause is Cause.MAIL_LIMIT and left is not None:
+                report.outcome(replace(state, step="confirmed"))
+                raise Stop("mail-limit") from None
             reason = "maybe-invited" if error.cause is Cause.LOST else _REASON.get(error.cause, "refused")
             outcome = replace(state, step="confirmed", outcome="failed", reason=reason, detail=str(error))
         report.outcome(outcome)
         _tell(report, line, outcome)
+        report.count()
         failures.note(outcome)
         failures.stop_if_hopeless()
 
@@ -281,6 +304,7 @@ class _Failures:
             raise Stop("failures")
 
 
+NONE_WENT_OUT = frozenset({"mail-limit", "not-delivered"})
 _REASON: Mapping[Cause, str] = {
     Cause.THROTTLED: "throttled",
     Cause.LOST: "silent",

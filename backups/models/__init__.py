@@ -3,6 +3,7 @@
 from backups.models.audit import AuditEntry, AuditHead
 from backups.models.backup import Backup, Catalogue
 from backups.models.challenge import Challenge
+from backups.models.clock import database_now
 from backups.models.difference import Difference
 from backups.models.event import Event
 from backups.models.item import Item
@@ -24,4 +25,5 @@ __all__ = [
     "Operator",
     "Plan",
     "Pool",
+    "database_now",
 ]

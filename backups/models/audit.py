@@ -6,10 +6,10 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from django.db import models, transaction
-from django.utils import timezone
 
 from backups.core import chain
 from backups.core.discreet import discreet
+from backups.models.clock import database_now
 
 LONGEST = 2000
 """Characters of one value among an entry's details."""
@@ -98,7 +98,7 @@ def record(
     """
     with transaction.atomic():
         head, _ = AuditHead.objects.select_for_update().get_or_create(pk=1)
-        at = timezone.now()
+        at = database_now()
         body = chain.canonical(
             {
                 "seq": head.seq + 1,

@@ -29,6 +29,7 @@ class Item(models.Model):
     messages = models.IntegerField(default=0)
     confirmed = models.BooleanField(default=False)
     intended_at = models.DateTimeField(null=True)  # committed before the first call for this user
+    mailed_at = models.DateTimeField(null=True)  # when the first message was told to have gone out
 
     class Meta:
         ordering = ("position",)

@@ -48,6 +48,7 @@ class Job(models.Model):
     lease_owner = models.CharField(max_length=128, blank=True)
     lease_until = models.DateTimeField(null=True)  # by the database's clock
     fence = models.BigIntegerField(default=0)  # grows with every new owner
+    wake_at = models.DateTimeField(null=True)  # of a waiting job: when the sweeper sends it again
 
     class Meta:
         ordering = ("-id",)

@@ -2,8 +2,9 @@
 
     run(job id) -> lease (a conditional UPDATE; zero rows changed: walk away)
                 -> heartbeat thread + report -> backup | compare | plan | restore -> state
+    sweep()     -> what waits too long, lost its owner, or shall wake is sent again
 
-The same function runs in a Celery worker and in a terminal.
+The same functions run in a Celery worker and in a terminal. Time is the database's.
 """
 
 from __future__ import annotations
@@ -13,22 +14,22 @@ import socket
 import threading
 import uuid
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from backups import access, auth, queue
 from backups.core import principal
 from backups.core.files import Unreadable
 from backups.core.lifecycle import OVER, State, sources_of
+from backups.core.plan import mail_day
 from backups.engine.ports import Cause, PortError, Stop
-from backups.models import Job, Operator
+from backups.models import Job, Operator, database_now
 from backups.models.audit import Act, record
 from backups.reporting import Heartbeat, JobReport, Lease, announce
 from backups.runner.backup import make_backup
@@ -53,18 +54,25 @@ _ENDED = {
     Job.Kind.RESTORE: Act.RESTORE_ENDED,
 }
 TERMINAL = "terminal:"
+ON_ITS_HOST = "Resume it on that host, where its file is."
 
 
-def run(job_id: int, *, interrupted: threading.Event | None = None) -> Job | None:
+def run(
+    job_id: int,
+    *,
+    interrupted: threading.Event | None = None,
+    leaving: Callable[[], bool] = lambda: False,
+) -> Job | None:
     """Run one job to its end, or until it is told to stop; None when somebody else has it, or it is over.
 
-    ``interrupted``, when set, pauses the job at the next step (Ctrl-C in a terminal).
+    ``interrupted``, when set, pauses the job at the next step (Ctrl-C in a terminal); ``leaving``, when
+    true, hands it back to the queue (a worker that is told to end).
     """
     lease = take(job_id)
     if lease is None:
         return None
     job = Job.objects.get(pk=job_id)
-    report = JobReport(lease, interrupted or threading.Event())
+    report = JobReport(lease, interrupted or threading.Event(), leaving)
     report.start_counting(job.counters)
     with Heartbeat(lease):
         ended = _work(job, report)
@@ -89,7 +97,7 @@ def take(job_id: int) -> Lease | None:
             return None
         job = Job.objects.get(pk=job_id)
         if job.started_at is None:
-            Job.objects.filter(pk=job_id).update(started_at=timezone.now())
+            Job.objects.filter(pk=job_id).update(started_at=Now())
             announce(job_id, State.RUNNING)
         else:
             announce(job_id, State.RUNNING, "Taken up again where it was left")
@@ -106,11 +114,14 @@ def finish(job: Job, lease: Lease, ended: Ended) -> None:
             "lease_owner": "",
             "lease_until": None,
             "wants": "",
+            "wake_at": ended.wake_at,
         }
         if ended.result is not None:
             values["result"] = ended.result
         if over:
-            values["finished_at"] = timezone.now()
+            values["finished_at"] = Now()
+        if ended.state == State.QUEUED:
+            values["queued_at"] = None
         mine = Job.objects.filter(
             pk=job.pk, lease_owner=lease.owner, fence=lease.fence, state__in=sources_of(ended.state)
         )
@@ -118,6 +129,8 @@ def finish(job: Job, lease: Lease, ended: Ended) -> None:
             log.warning("job ended here, and is somebody else's by now", job=job.pk)
             return
         announce(job.pk, ended.state, ended.sentence)
+        if ended.state == State.QUEUED:
+            queue.send(job)
         if over:
             record(
                 _ENDED[Job.Kind(job.kind)],
@@ -131,30 +144,48 @@ def finish(job: Job, lease: Lease, ended: Ended) -> None:
 
 
 def sweep() -> int:
-    """Send again what is queued too long, or whose lease ran out. Returns how many."""
-    stale = timezone.now() - timedelta(seconds=settings.LEASE_SECONDS)
-    waiting = Q(state=State.QUEUED) & (
-        Q(queued_at__lt=stale)
-        | Q(queued_at__isnull=True, created_at__lt=timezone.now() - timedelta(seconds=5))
-    )
-    waiting &= ~Q(params__has_key="terminal")
-    lost = Q(state=State.RUNNING, lease_until__lt=Now())
-    jobs = list(Job.objects.filter(waiting | lost))
+    """Send again what is queued too long, whose lease ran out, or whose time has come. Returns how many."""
+    now = database_now()
+    stale = now - timedelta(seconds=settings.LEASE_SECONDS)
+    terminals = Q(params__has_key="terminal")
+    never_sent = Q(queued_at__isnull=True, created_at__lt=now - timedelta(seconds=5))
+    waiting = Q(state=State.QUEUED) & (Q(queued_at__lt=stale) | never_sent) & ~terminals
+    lost = Q(state=State.RUNNING, lease_until__lt=now)
+    due = Q(state=State.WAITING, wake_at__lte=now)
+    never_begun = Q(state=State.QUEUED, created_at__lt=stale) & terminals
+    jobs = list(Job.objects.filter(waiting | lost | due | never_begun))
     for job in jobs:
-        if job.state == State.RUNNING and str(job.params.get("source", "")).startswith(FILE):
-            _leave_to_its_host(job)
+        if job.state == State.QUEUED and "terminal" in job.params:
+            _leave(job, "Paused: the terminal that asked for it went away before it began. Resume it.")
+        elif job.state != State.QUEUED and str(job.params.get("source", "")).startswith(FILE):
+            _leave(job, f"Paused: the terminal that ran it went away. {ON_ITS_HOST}")
+        elif job.state == State.WAITING:
+            _wake(job)
         else:
             queue.send(job)
     return len(jobs)
 
 
-def _leave_to_its_host(job: Job) -> None:
-    """Its file lies on the host of the terminal that went away; no worker is sent after it."""
-    text = "Paused: the terminal that ran it went away. Resume it on that host, where its file is."
+def _stands(job: Job) -> QuerySet[Job]:
+    """The job, if it is still as the sweeper found it: nobody's, and in the same state."""
+    free = Q(lease_until=None) | Q(lease_until__lt=Now())
+    return Job.objects.filter(free, pk=job.pk, state=job.state, fence=job.fence)
+
+
+def _leave(job: Job, text: str) -> None:
+    """No worker is sent after what only a person at a terminal can go on with."""
     with transaction.atomic():
-        stood = Job.objects.filter(pk=job.pk, state=State.RUNNING, fence=job.fence, lease_until__lt=Now())
-        if stood.update(state=State.PAUSED, lease_owner="", lease_until=None, sentence=text):
+        still = {"state": State.PAUSED, "lease_owner": "", "lease_until": None, "wake_at": None}
+        if _stands(job).update(sentence=text, **still):
             announce(job.pk, State.PAUSED, text)
+
+
+def _wake(job: Job) -> None:
+    params = {name: value for name, value in job.params.items() if name != "terminal"}
+    with transaction.atomic():
+        if _stands(job).update(state=State.QUEUED, wake_at=None, queued_at=None, params=params):
+            announce(job.pk, State.QUEUED, "Awake again: a new day of mails has begun")
+            queue.send(job)
 
 
 def _work(job: Job, report: JobReport) -> Ended | None:
@@ -197,7 +228,22 @@ def _stopped(job: Job, report: JobReport, stop: Stop) -> Ended | None:
     if stop.why == "failures":
         why = "User after user failed for the same cause, so it stands still. Look at the cause, then resume."
         return Ended(State.PAUSED, f"{why} {_kept(job)}")
+    if stop.why == "hand-back":
+        return Ended(State.QUEUED, "Handed back by a worker that ends; the next one goes on from here.")
+    if stop.why == "mail-limit":
+        wake_at = mail_day(database_now()) + timedelta(days=1)
+        return Ended(State.WAITING, _until(job, wake_at), wake_at=wake_at)
     return Ended(State.PAUSED, _kept(job))
+
+
+def _until(job: Job, wake_at: datetime) -> str:
+    mailed = job.items.filter(messages__gt=0).count()
+    wait = job.items.filter(outcome="unknown", confirmed=True).count()
+    return (
+        f"Waits until {wake_at:%-d %B, %H:%M} UTC: the account's mails of today are spent. "
+        f"{mailed:,} were invited, {wait:,} stand in the pool and wait for their invitation. "
+        "It goes on by itself."
+    )
 
 
 def _flushed(report: JobReport, ended: Ended) -> Ended | None:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.utils import timezone
-
 from backups.core.diff import Change, Counts
 from backups.core.lifecycle import State
 from backups.core.matching import Rules
 from backups.engine.compare import compare
-from backups.models import Difference, Job
+from backups.models import Difference, Job, database_now
 from backups.reporting import JobReport
 from backups.runner.sources import LIVE, Side, facts_for, read_side
 from backups.runner.words import Ended
@@ -21,11 +19,11 @@ def compare_sides(job: Job, report: JobReport) -> Ended:
     Difference.objects.filter(job=job).delete()  # an earlier try's, cut short
     report.phase("Reading from")
     a = read_side(job.params["from"], report, "read_from")
-    a_read = timezone.now()
+    a_read = database_now()
     with a.reading:
         report.phase("Reading to")
         b = read_side(job.params["to"], report, "read_to")
-        b_read = timezone.now()
+        b_read = database_now()
         with b.reading:
             facts = b.reading.facts or a.reading.facts or facts_for(a.pool_name, b.pool_name)
             counts = Counts()

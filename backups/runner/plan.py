@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet, Sum
-from django.utils import timezone
 
 from backups import catalogue, wiring
 from backups.core import plan, preflight
@@ -17,7 +16,7 @@ from backups.core.matching import Index, Rules
 from backups.core.plan import Counts, Line
 from backups.core.snapshot import Group, PoolFacts, iso, mask
 from backups.engine.reading import Reading, read_pool
-from backups.models import Item, Job, Plan
+from backups.models import Item, Job, Plan, database_now
 from backups.reporting import JobReport
 from backups.runner.sources import FILE, parse, read_side, source_of
 from backups.runner.words import Ended
@@ -34,7 +33,7 @@ def make_plan(job: Job, report: JobReport) -> Ended:
         report.phase("Reading the live pool")
         with read_pool(wiring.pool(job.region, job.pool_id), report, "live") as live:
             assert live.facts is not None
-            read_at, facts = timezone.now(), live.facts
+            read_at, facts = database_now(), live.facts
             catalogue.note_pool(facts)
             report.phase("Planning")
             counts = Counts()
@@ -107,8 +106,8 @@ def plan_lines(job: Job, source_name: str, backup: Reading, live: Reading) -> It
 
 def mails_today() -> int:
     """Invitations that restores sent since the day of mails began; nobody tells of other mails."""
-    since = plan.mail_day(timezone.now())
-    sent = Item.objects.filter(messages__gt=0, intended_at__gte=since)
+    since = plan.mail_day(database_now())
+    sent = Item.objects.filter(messages__gt=0, mailed_at__gte=since)
     return int(sent.aggregate(sum=Sum("messages", default=0))["sum"])
 
 
@@ -119,7 +118,7 @@ def _taken_at(source_name: str, backup: Reading) -> str:
     """
     if not source_name.startswith(FILE) and not (key := parse(source_name)).upload:
         return iso(key.taken_at)
-    now = iso(timezone.now())
+    now = iso(database_now())
     dates = (_date(text) for user in backup.users() for text in (user.created, user.modified))
     return max((date for date in dates if date <= now), default="")
 

@@ -8,9 +8,10 @@ plan again -> is what it rests on the same? -> each row of the ledger that has n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Count, Q, Sum
 
 from backups import wiring
@@ -19,11 +20,11 @@ from backups.core.lifecycle import State
 from backups.core.plan import Action, Messages
 from backups.engine.ports import Outcome
 from backups.engine.reading import Reading, read_pool
-from backups.engine.restore import Task, restore
+from backups.engine.restore import NONE_WENT_OUT, Task, restore
 from backups.models import Item, Job, Plan
 from backups.models.audit import Act, AuditEntry, record
 from backups.reporting import JobReport
-from backups.runner.plan import choices, missing_groups, plan_lines
+from backups.runner.plan import choices, mails_today, missing_groups, plan_lines
 from backups.runner.sources import read_side
 from backups.runner.words import Ended, Refusal
 
@@ -62,6 +63,7 @@ def carry_out(job: Job, report: JobReport) -> Ended:
                 report,
                 wiring.clock(),
                 messages=messages,
+                mails_left=lambda: plan.mail_allowed(facts, settings.MAIL_RESERVE, mails_today()),
             )
     report.flush()
     return _ended(job)
@@ -81,15 +83,20 @@ def totals(job: Job) -> dict[str, int]:
     return {name: int(value) for name, value in counted.items()}
 
 
-def unfinished(job: Job) -> int:
-    """How many users a resumed restore would go on with, or try again."""
-    to_do = Q(outcome__in=("", "unknown")) | Q(outcome="failed", reason__in=RETRIED)
+def unfinished(job: Job, causes: Collection[str] = RETRIED) -> int:
+    """How many users a resumed restore would go on with, or try again for these causes."""
+    to_do = Q(outcome__in=("", "unknown")) | Q(outcome="failed", reason__in=set(causes) & set(RETRIED))
     return job.items.filter(to_do).count()
 
 
-def try_again(job: Job) -> None:
-    """Before a resume: who failed for a cause that may be gone is taken up from the last finished step."""
-    job.items.filter(outcome="failed", reason__in=RETRIED).update(outcome="unknown", reason="", detail="")
+def try_again(job: Job, causes: Collection[str] = RETRIED) -> None:
+    """Before a resume: who failed for a cause that may be gone is taken up from the last finished step.
+
+    That no mail went out is remembered: it is what allows the one invitation that is still owed.
+    """
+    failed = job.items.filter(outcome="failed", reason__in=set(causes) & set(RETRIED))
+    failed.filter(reason__in=NONE_WENT_OUT).update(outcome="unknown", detail="")
+    failed.exclude(reason__in=NONE_WENT_OUT).update(outcome="unknown", reason="", detail="")
 
 
 def close_unfinished(job: Job) -> None:

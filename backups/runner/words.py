@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 
@@ -13,6 +14,7 @@ class Ended:
     state: str
     sentence: str
     result: dict[str, Any] | None = None
+    wake_at: datetime | None = None  # of one that waits
 
 
 class Refusal(Exception):

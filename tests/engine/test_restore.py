@@ -83,9 +83,9 @@ class Report(FakeReport):
         self.events.append(("flush", None))
         super().keep_going()
 
-    def intend(self, keys: Sequence[str], step: str = "") -> None:
+    def intend(self, keys: Sequence[str], step: str = "") -> datetime:
         self.death.check()
-        super().intend(keys, step)
+        return super().intend(keys, step)
 
     def outcome(self, outcome: Outcome) -> None:
         self.death.check()
@@ -108,10 +108,12 @@ class Job:
     groups: Sequence[Group] = field(default_factory=lambda: list(GROUPS))
     rows: dict[str, Row] = field(default_factory=dict)
     report: Report = field(default_factory=Report)
+    mails_left: Callable[[], int | None] = lambda: None
 
     def run(self, report: Report | None = None, *, lose: bool = False) -> Job:
         """As a worker does; what it told is in the rows when it ends, however it ends."""
         self.report = report or Report()
+        self.report.clock = self.pool.clock
         facts = self.pool.facts()
         tasks = list(self.tasks())
         missing = [group for group in self.groups if group.name not in self.pool.group_rows]
@@ -119,7 +121,16 @@ class Job:
         if self.report.death.at_call:
             self.pool.through = self.report.death.call
         try:
-            restore(self.pool, tasks, missing, facts, self.report, self.pool.clock, messages=self.messages)
+            restore(
+                self.pool,
+                tasks,
+                missing,
+                facts,
+                self.report,
+                self.pool.clock,
+                messages=self.messages,
+                mails_left=self.mails_left,
+            )
         finally:
             self.pool.through = alive
             self._keep(lose)
@@ -477,13 +488,59 @@ def test_at_creation_an_invitation_over_the_limit_leaves_a_user_and_says_so(keep
     assert "answer was lost" not in job.report.text
 
 
-def test_an_invitation_that_was_not_delivered_is_said_with_the_reason() -> None:
+def test_an_invitation_that_was_not_delivered_is_sent_once_more() -> None:
+    """The error itself says that none went out."""
     job = Job(a_pool(ses=True), users=PEOPLE[:1], messages=INVITE)
-    job.pool.fail("create_user", Cause.DELIVERY, message="The mailbox does not exist.")
+    job.pool.fail("create_user", Cause.DELIVERY)
+    must_hold(job.run())
+    assert (job.outcome(PEOPLE[0]).outcome, job.outcome(PEOPLE[0]).reason) == ("created", "")
+    assert job.pool.calls["resend_invitation"] == 1
+
+
+def test_an_invitation_that_is_never_delivered_is_said_with_the_reason() -> None:
+    job = Job(a_pool(ses=True), users=PEOPLE[:1], messages=INVITE)
+    job.pool.fail("create_user", Cause.DELIVERY)
+    job.pool.fail("resend_invitation", Cause.DELIVERY, message="The mailbox does not exist.")
     must_hold(job.run())
     outcome = job.outcome(PEOPLE[0])
     assert (outcome.outcome, outcome.reason) == ("failed", "not-delivered")
     assert outcome.detail == "The mailbox does not exist." and outcome.confirmed
+    assert job.pool.calls["resend_invitation"] == 1
+
+
+def test_when_the_days_mails_are_spent_the_invitations_wait() -> None:
+    """Everybody stands; who could not be mailed is neither failed nor mailed twice on another day."""
+    job = Job(a_pool(), messages=INVITE)
+    job.pool.mails_left = 1
+    job.mails_left = lambda: 40
+    with pytest.raises(Stop) as stop:
+        job.run()
+    assert stop.value.why == "mail-limit"
+    must_hold(job, stopped=True)
+    assert [job.outcome(user).outcome for user in PEOPLE].count("created") == 2  # one of them is disabled
+    assert not any(row.outcome.outcome == "failed" for row in job.rows.values())
+    looked, joined = job.pool.calls["get_user"], job.pool.calls["add_to_group"]
+    job.pool.mails_left = 10
+    must_hold(job.run())
+    assert all(job.outcome(user).outcome == "created" for user in PEOPLE)
+    # What was confirmed yesterday is not gone through again.
+    assert (job.pool.calls["get_user"], job.pool.calls["add_to_group"]) == (looked, joined)
+
+
+def test_what_is_kept_of_the_days_mails_is_not_spent() -> None:
+    job = Job(a_pool(), messages=INVITE)
+    left = [2]
+
+    def mails_left() -> int:
+        left[0] -= 1
+        return left[0]
+
+    job.mails_left = mails_left
+    with pytest.raises(Stop) as stop:
+        job.run()
+    assert stop.value.why == "mail-limit"
+    assert job.pool.calls["resend_invitation"] == 1
+    must_hold(job, stopped=True)
 
 
 def test_a_refused_invitation_is_not_forgotten_by_a_crash() -> None:
@@ -494,6 +551,15 @@ def test_a_refused_invitation_is_not_forgotten_by_a_crash() -> None:
     must_hold(job.run())
     assert (job.outcome(PEOPLE[0]).outcome, job.outcome(PEOPLE[0]).reason) == ("failed", "maybe-invited")
     assert not job.pool.messages
+
+
+def test_nobody_is_begun_once_the_job_shall_stop() -> None:
+    job = Job(a_pool(), groups=[])
+    report = Report(stop_after=0)
+    report.asked = 0
+    with pytest.raises(Stop):
+        job.run(report)
+    assert job.pool.calls["create_user"] == 0
 
 
 @pytest.mark.parametrize(

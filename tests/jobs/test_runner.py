@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
@@ -373,10 +374,8 @@ def test_a_paused_restore_that_is_cancelled_leaves_nobody_waiting_without_a_word
     backup = backed_up(account, team)
     lose(team, 1, 2)
     job = start(planned(account, backup, team), "invite")
-    team.fail("resend_invitation", Cause.MAIL_LIMIT, times=9)
-    run(job)
-    Job.objects.filter(pk=job.pk).update(state=State.PAUSED)
-    job.items.filter(outcome="failed").update(outcome="unknown", reason="", step="confirmed")
+    team.mails_left = 0
+    assert run(job).state == State.WAITING
     actions.cancel(pol, job)
     rows = Item.objects.filter(job=job, action="create").values_list("outcome", "reason")
     assert set(rows) == {("failed", "not-invited")}
@@ -596,4 +595,108 @@ def test_the_sweeper_sends_again_what_nobody_took(
     in_a_terminal = actions.start_backup(IVA, account.row(team))
     Job.objects.filter(pk=in_a_terminal.pk).update(created_at=timezone.now() - timedelta(hours=1))
     Job.objects.filter(pk=web.pk).delete()
-    assert runner.sweep() == 0, "a terminal runs its own"
+    assert runner.sweep() == 1
+    assert sent == [web.pk], "a terminal runs its own: no worker is sent"
+    in_a_terminal.refresh_from_db()
+    assert in_a_terminal.state == State.PAUSED
+    assert "the terminal that asked for it went away before it began" in in_a_terminal.sentence
+
+
+# --- waiting for a day of mails, handing back, trying again ------------------------------------------
+
+
+def test_a_restore_waits_for_the_next_day_of_mails_and_wakes_by_itself(
+    account: Account, team: FakePool, sent: list[int]
+) -> None:
+    backup = backed_up(account, team)
+    lose(team, *range(6))
+    job = start(planned(account, backup, team), "invite")
+    team.mails_left = 2
+    assert run(job).state == State.WAITING
+    assert job.wake_at is not None
+    assert (job.wake_at.hour, job.wake_at.minute) == (9, 0)
+    assert timedelta(0) < job.wake_at - timezone.now() <= timedelta(days=1)
+    assert "2 were invited, 3 stand in the pool and wait for their invitation" in job.sentence
+    assert restored(job) == {"created": 3, "unknown": 3}, "a disabled one is never invited"
+    with pytest.raises(actions.Refused, match="is writing to this pool"):
+        start(planned(account, backup, team), "silent")
+
+    assert runner.sweep() == 0, "it is not time yet"
+    Job.objects.filter(pk=job.pk).update(wake_at=timezone.now() - timedelta(seconds=1))
+    assert runner.sweep() == 1
+    assert sent == [job.pk]
+    team.mails_left = 50
+    assert run(job).state == State.DONE, job.sentence
+    assert Job.objects.filter(pk=job.pk, wake_at=None).exists()
+    assert team.messages.total() == 5
+    assert max(team.messages.values()) == 1
+    assert Item.objects.filter(job=job, messages=1).exclude(mailed_at=None).count() == 5
+    told = [row.data["state"] for row in Event.objects.filter(job=job, kind="state")]
+    assert told == ["queued", "running", "waiting", "queued", "running", "done"]
+
+
+def test_the_mails_that_are_kept_for_codes_are_not_spent(
+    account: Account, team: FakePool, settings: Any
+) -> None:
+    backup = backed_up(account, team)
+    lose(team, *range(6))
+    plan = planned(account, backup, team)
+    job = start(plan, "invite")
+    settings.MAIL_RESERVE = 47
+    assert run(job).state == State.WAITING
+    assert team.messages.total() == 3
+
+
+def test_a_worker_that_ends_hands_its_job_back(account: Account, team: FakePool, sent: list[int]) -> None:
+    backup = backed_up(account, team)
+    lose(team, *range(6))
+    job = start(planned(account, backup, team))
+    runner.run(job.pk, leaving=lambda: True)
+    job.refresh_from_db()
+    assert (job.state, job.lease_owner, job.lease_until) == (State.QUEUED, "", None)
+    assert "the next one goes on" in job.sentence
+    assert sent == [job.pk]
+    assert restored(job) == {"": 6}, "nobody was begun"
+    assert run(job).state == State.DONE
+
+
+def test_only_those_who_failed_for_a_named_cause_are_tried_again(
+    account: Account, team: FakePool, pol: actions.Actor
+) -> None:
+    backup = backed_up(account, team)
+    lose(team, 1, 4, 5)
+    job = start(planned(account, backup, team))
+    team.fail("add_to_group", Cause.DENIED)
+    team.fail("set_password", Cause.REFUSED, nth=3)
+    assert run(job).state == State.DONE_WITH_FAILURES
+    failed = Item.objects.filter(job=job, outcome="failed")
+    assert sorted(failed.values_list("reason", flat=True)) == ["denied", "refused"]
+    with pytest.raises(actions.Refused, match="nothing to go on with"):
+        actions.resume(pol, job, ["throttled"])
+    actions.resume(pol, job, ["denied"])
+    assert run(job).state == State.DONE_WITH_FAILURES
+    assert list(failed.values_list("reason", flat=True)) == ["refused"]
+    actions.resume(pol, job)
+    assert run(job).state == State.DONE
+
+
+def test_an_invitation_that_bounced_is_sent_once_more_when_somebody_asks(
+    account: Account, team: FakePool, pol: actions.Actor
+) -> None:
+    backup = backed_up(account, team)
+    lose(team, 4)
+    team.mail, team.mails_left = "DEVELOPER", None
+    job = start(planned(account, backup, team), "invite")
+    team.fail("create_user", Cause.DELIVERY)
+    team.fail("resend_invitation", Cause.DELIVERY)
+    assert run(job).state == State.DONE_WITH_FAILURES
+    assert Item.objects.get(job=job, action="create").reason == "not-delivered"
+    actions.resume(pol, job)
+    assert run(job).state == State.DONE
+    assert list(team.messages.values()) == [1]
+
+
+def restored(job: Job) -> dict[str, int]:
+    """Outcome -> how many of those whom the plan would create."""
+    rows = Item.objects.filter(job=job, action="create").values_list("outcome", flat=True)
+    return dict(Counter(rows))

@@ -22,12 +22,18 @@ def main() -> None:
     told = parser.parse_args()
     state = State(told.account)
     if told.keep and told.keep.is_file():
-        state = pickle.loads(told.keep.read_bytes())  # noqa: S301 - our own, written below
+        gc.disable()  # a million users are no garbage
+        with told.keep.open("rb") as file:
+            state = pickle.load(file)  # noqa: S301 - our own, written below
+        gc.enable()
+        gc.freeze()
 
     def keep(state: State) -> None:
         if told.keep:
             part = told.keep.with_suffix(".part")
-            part.write_bytes(pickle.dumps(state, protocol=pickle.HIGHEST_PROTOCOL))
+            gc.disable()
+            with part.open("wb") as file:
+                pickle.dump(state, file, protocol=pickle.HIGHEST_PROTOCOL)
             part.replace(told.keep)
 
     gc.set_threshold(50_000, 20, 100)  # what a request leaves is mostly freed by counting references

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 import orjson
@@ -135,6 +136,8 @@ def fresh(state: State) -> None:
     state.books.clear()
     for region in state.regions.values():
         region.quotas = Quotas()
+        for pool in region.pools.values():
+            pool.users.seen_at(inf)
 
 
 @verb

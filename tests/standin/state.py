@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 import string
 import time
-from collections import Counter
 from bisect import bisect_left, bisect_right, insort
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import inf

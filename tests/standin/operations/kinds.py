@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from tests.standin import model, paging
-from tests.standin.errors import gone
+from tests.standin.errors import gone, invalid
 from tests.standin.operations import Answer, Asked, operation
 from tests.standin.state import Call, Pool
 
@@ -98,6 +98,9 @@ def _describe(kind: Kind, call: Call, asked: Asked) -> Answer:
 
 def _update(kind: Kind, call: Call, asked: Asked) -> Answer:
     """``update`` sees the new one, with all that was not asked for as it was."""
+    for name in ("UserPoolId", kind.key):
+        if not asked.get(name):  # the model of UpdateManagedLoginBranding requires neither
+            raise invalid(f"{name} is required.")
     pool = call.pool(asked["UserPoolId"], writes=True)
     one = kind.find(pool, asked[kind.key]) | kind.of(asked)
     kind.update(call, pool, one, asked)
