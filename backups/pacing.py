@@ -31,7 +31,7 @@ SEEN_FOR = 30  # seconds after its last call for which a process counts as one o
 
 # KEYS: the bucket, the calls of the last second, the processes, in how many parts the share is for now
 # ARGV: the caller's limit
-_NOW = f"""
+_NOW = """
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
 local limit = tonumber(ARGV[1])
@@ -75,7 +75,7 @@ keep()
 redis.call('ZADD', KEYS[3], now, ARGV[2])
 redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now - {SEEN_FOR})
 redis.call('EXPIRE', KEYS[3], {SEEN_FOR})
-return {{tostring(wait), tostring(math.min(rate, least)), redis.call('ZCARD', KEYS[3])}}
+return {{tostring(wait), tostring(math.min(rate, least)), math.max(parts, redis.call('ZCARD', KEYS[3]))}}
 """
 _SLOW_DOWN = f"""{_NOW}
 if math.abs(now - slowed) >= 1 then

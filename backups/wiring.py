@@ -6,19 +6,24 @@ AWS answered about ourselves is asked once.
 
 from __future__ import annotations
 
+import os
 import time
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 
+import structlog
 from django.conf import settings
 
-from backups.aws import session
+from backups import pacing
+from backups.aws import limits, session
 from backups.aws.cognito import CognitoPool, list_pools
 from backups.aws.identity import AwsIdentity
 from backups.aws.store import S3Store
 from backups.core.snapshot import PoolFacts
 from backups.engine.pace import Pace
 from backups.engine.ports import BackupStore, Cause, Clock, Identity, PortError, UserPool
+
+log = structlog.get_logger(__name__)
 
 
 class SystemClock:
@@ -58,14 +63,30 @@ def store(environment: str = "production") -> BackupStore:
 
 
 def pool(region: str, pool_id: str) -> UserPool:
-    """One pool, at this process's pace; nothing is asked yet."""
+    """One pool, at the pace of all our processes; nothing is asked yet."""
     return CognitoPool(region, pool_id, pace(region).call)
 
 
-@cache
 def pace(region: str) -> Pace:
-    """One for all pools of a Region: its quotas are the account's, and the application shares them."""
-    return Pace(clock(), settings.QUOTA_SHARE)
+    """One for all pools of a Region: its quotas are the account's, and all processes of ours share them."""
+    try:
+        number = account()
+    except PortError:
+        number = ""
+    return _pace(region, number, settings.QUOTA_SHARE, settings.REDIS_URL)
+
+
+@cache
+def _pace(region: str, account: str, share: float, redis_url: str) -> Pace:
+    live = partial(limits.quota, region)
+    if not account:
+        log.warning("the account is not known, the pace is not shared", region=region)
+        return Pace(clock(), share, live=live)
+    shared = pacing.Shared(pacing.connect(redis_url), account, region, clock())
+    return Pace(clock(), share, bucket=shared.bucket, live=live)
+
+
+os.register_at_fork(after_in_child=_pace.cache_clear)  # neither sockets nor locks are a child's
 
 
 def find_pools(region: str) -> list[PoolFacts]:

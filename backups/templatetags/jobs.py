@@ -17,7 +17,7 @@ from backups.core.lifecycle import State
 from backups.core.progress import OUTCOMES, Segment, fold, segments, span, time_left
 from backups.models import Event, Item, Job, Plan
 from backups.models.audit import Act
-from backups.runner.restore import unfinished
+from backups.runner.restore import RETRIED, unfinished
 from backups.templatetags.words import number, plural
 
 register = template.Library()
@@ -124,6 +124,7 @@ class Cause:
     reason: str  # the code, for the link
     sentence: str
     count: int
+    again: bool  # may be gone at another try
 
 
 @register.inclusion_tag("jobs/_live.html")
@@ -150,11 +151,18 @@ def live(job: Job) -> dict[str, Any]:
     }
 
 
-@register.inclusion_tag("jobs/_detail.html")
-def detail(job: Job) -> dict[str, Any]:
-    """Phases, and for a restore the outcomes by cause."""
+@register.inclusion_tag("jobs/_detail.html", takes_context=True)
+def detail(context: template.Context, job: Job) -> dict[str, Any]:
+    """Phases, and for a restore the outcomes by cause, each with a way to try it again."""
     causes = list(_causes(job)) if job.kind == Job.Kind.RESTORE else []
-    return {"job": job, "phases": list(_phases(job)), "causes": causes}
+    failed = any(cause.again for cause in causes)
+    return {
+        "job": job,
+        "csrf_token": context.get("csrf_token"),
+        "phases": list(_phases(job)),
+        "causes": causes,
+        "again": failed and job.state not in (State.QUEUED, State.RUNNING) and actions.may_resume(job),
+    }
 
 
 @register.inclusion_tag("jobs/_bar.html")
@@ -258,7 +266,8 @@ def _causes(job: Job) -> Iterable[Cause]:
         .order_by("outcome", "-count")[:CAUSES]
     )
     for outcome, code, detail, count in rows:
-        yield Cause(outcome, code, plan.sentence(code, detail) if code else "no reason was given", count)
+        sentence = plan.sentence(code, detail) if code else "no reason was given"
+        yield Cause(outcome, code, sentence, count, outcome == "failed" and code in RETRIED)
 
 
 def _kept(job: Job) -> str:

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from backups import access, actions, forms
 from backups.core.lifecycle import ACTIVE, OVER, State
 from backups.models import Item, Job
+from backups.runner.restore import RETRIED
 from backups.templatetags.context import revealed
 
 STATES = {
@@ -82,8 +83,9 @@ def cancel_job(request: HttpRequest, job: int) -> HttpResponse:
 
 @require_POST
 def resume_job(request: HttpRequest, job: int) -> HttpResponse:
-    """Go on from the ledger."""
-    return _ask(request, job, actions.resume)
+    """Go on from the ledger; of those who failed, with those of the causes that are named, or with all."""
+    causes = request.POST.getlist("cause") or RETRIED
+    return _ask(request, job, lambda actor, found: actions.resume(actor, found, causes))
 
 
 @never_cache

@@ -664,10 +664,10 @@ def test_only_those_who_failed_for_a_named_cause_are_tried_again(
     account: Account, team: FakePool, pol: actions.Actor
 ) -> None:
     backup = backed_up(account, team)
-    lose(team, 1, 4, 5)
+    lose(team, 1, 3, 5)  # the first is in a group, the second disabled
     job = start(planned(account, backup, team))
     team.fail("add_to_group", Cause.DENIED)
-    team.fail("set_password", Cause.REFUSED, nth=3)
+    team.fail("disable_user", Cause.REFUSED)
     assert run(job).state == State.DONE_WITH_FAILURES
     failed = Item.objects.filter(job=job, outcome="failed")
     assert sorted(failed.values_list("reason", flat=True)) == ["denied", "refused"]

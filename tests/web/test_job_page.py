@@ -93,6 +93,34 @@ def test_the_time_left_is_told_from_the_pace_of_this_run_only(iva: Client) -> No
     assert "left" in page.split("a second")[1]
 
 
+def test_who_failed_for_a_cause_that_may_be_gone_is_tried_again_by_that_cause(iva: Client) -> None:
+    job = a_restore("done_with_failures")
+    an_item(job, 6, outcome="failed", reason="denied")
+    an_item(job, 7, outcome="failed", reason="maybe-invited")
+    page = iva.get(f"/jobs/{job.pk}/").content.decode()
+    assert page.count("Try 1 user again") == 2, "a second mail might go out to the third"
+    iva.post(f"/jobs/{job.pk}/resume/", {"cause": "denied"})
+    job.refresh_from_db()
+    assert job.state == "queued"
+    assert sorted(job.items.filter(outcome="failed").values_list("reason", flat=True)) == [
+        "maybe-invited",
+        "refused",
+    ]
+
+
+def test_a_job_that_runs_offers_no_second_try(iva: Client) -> None:
+    assert "Try 1 user again" not in text(iva.get(f"/jobs/{a_restore().pk}/"))
+
+
+def test_a_job_that_waits_says_until_when_and_that_it_goes_on_by_itself(iva: Client) -> None:
+    job = a_restore("waiting")
+    Job.objects.filter(pk=job.pk).update(sentence="Waits until 24 November, 09:00 UTC: the mails are spent.")
+    page = text(iva.get(f"/jobs/{job.pk}/"))
+    assert "Waits until 24 November, 09:00 UTC" in page
+    assert "You can close this page. The job goes on by itself on the server." in page
+    assert "Pause this restore" in page and "Resume this restore" in page
+
+
 def test_outcomes_are_told_by_cause_and_lead_to_their_users(iva: Client) -> None:
     job = a_restore()
     page = iva.get(f"/jobs/{job.pk}/")
