@@ -264,9 +264,13 @@ class FakePool(Faults):
                 created=self.created,
             )
 
-    def users(self) -> Iterator[Entry]:
+    def users(self, prefix: str = "") -> Iterator[Entry]:
         with self._lock:
-            listed = [copy.deepcopy(e) for name, e in self.entries.items() if name not in self.unlisted]
+            listed = [
+                copy.deepcopy(entry)
+                for name, entry in self.entries.items()
+                if name not in self.unlisted and _values(entry)["sub"].startswith(prefix)
+            ]
         listed.sort(key=lambda entry: hashlib.sha256(entry["Username"].encode()).digest())
 
         def page(at: int) -> Callable[[], list[Entry]]:

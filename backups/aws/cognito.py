@@ -71,9 +71,12 @@ class CognitoPool:
             created=str(pool.get("CreationDate", "")),
         )
 
-    def users(self) -> Iterator[Entry]:
+    def users(self, prefix: str = "") -> Iterator[Entry]:
         doing = f"list the users of {self.pool_id}"
-        return self._pages("users", doing, "list_users", "Users", marker="PaginationToken", Limit=PAGE)
+        only = f'sub ^= "{prefix}"' if prefix else None
+        return self._pages(
+            "users", doing, "list_users", "Users", marker="PaginationToken", Limit=PAGE, Filter=only
+        )
 
     def groups(self) -> Iterator[Group]:
         doing = f"list the groups of {self.pool_id}"

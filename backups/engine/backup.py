@@ -13,6 +13,7 @@ from typing import Any
 
 from backups.core import files, naming
 from backups.core.snapshot import Entry, Manifest, Part, PoolFacts, User, iso
+from backups.engine.lanes import every_user
 from backups.engine.ports import BackupStore, Clock, Report, UserPool
 
 Seal = Callable[[bytes], str]
@@ -59,7 +60,7 @@ def backup(
     report.count(groups=len(groups), memberships=memberships)
 
     report.phase("Users", facts.estimated_users)
-    users = _Users(pool, report)
+    users = _Users(every_user(pool, facts.estimated_users), report)
     data = files.Hashing(files.write_users(users))
     store.put(f"{key}/{naming.DATA}", data)
     parts.append(Part(naming.DATA, data.size, data.sha256, users.count))
@@ -94,12 +95,12 @@ def backup(
 class _Users:
     """The pool's users once each, counted while they stream by."""
 
-    def __init__(self, pool: UserPool, report: Report) -> None:
-        self._pool, self._report, self.count = pool, report, 0
+    def __init__(self, entries: Iterator[Entry], report: Report) -> None:
+        self._entries, self._report, self.count = entries, report, 0
 
     def __iter__(self) -> Iterator[Entry]:
         seen: set[str] = set()
-        for entry in self._pool.users():
+        for entry in self._entries:
             key = User.of(entry).key
             if key in seen:
                 continue

@@ -79,10 +79,11 @@ class UserPool(Protocol):
     def facts(self) -> PoolFacts:
         """DescribeUserPool. Raises GONE when the pool does not exist."""
 
-    def users(self) -> Iterator[Entry]:
+    def users(self, prefix: str = "") -> Iterator[Entry]:
         """Every user, every page, as JSON values; a user may come twice, the order means nothing.
 
-        Eventually consistent on AWS: a user made a moment ago may be missing.
+        ``prefix``: only those whose ``sub`` begins so. Eventually consistent on AWS: a user made a moment
+        ago may be missing.
         """
 
     def groups(self) -> Iterator[Group]:

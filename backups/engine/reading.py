@@ -19,6 +19,7 @@ import orjson
 
 from backups.core import files, naming
 from backups.core.snapshot import Entry, Group, Manifest, PoolFacts, User
+from backups.engine.lanes import every_user
 from backups.engine.ports import BackupStore, Cause, PortError, Report, Stored, UserPool
 
 CHUNK = 1 << 20
@@ -125,7 +126,7 @@ def read_pool(pool: UserPool, report: Report, counter: str, *, groups: bool = Tr
     facts = pool.facts()
     seen: set[str] = set()
     with _kept(Reading(f"live:{facts.pool_id}", _spool(), facts=facts)) as reading:
-        for entry in pool.users():
+        for entry in every_user(pool, facts.estimated_users):
             user = User.of(entry)
             if user.key in seen:  # chains of pages may repeat a user
                 continue

@@ -405,7 +405,7 @@ class _PoolThen:
         maker = self.pool.maker
         return PoolFacts(self.pool.id, self.pool.cast.pool_name, maker.region, maker.account)
 
-    def users(self) -> Iterator[Entry]:
+    def users(self, prefix: str = "") -> Iterator[Entry]:
         self.clock.sleep(2 + len(self.people) / 400)
         return self.pool.entries_at(self.people, self.week)
 

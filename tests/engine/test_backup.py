@@ -62,7 +62,7 @@ def test_a_backup_of_an_empty_pool_is_a_backup() -> None:
 
 def test_a_user_whom_the_list_repeats_is_written_once(pool: FakePool) -> None:
     class Repeating(FakePool):
-        def users(self) -> Iterator[Entry]:
+        def users(self, prefix: str = "") -> Iterator[Entry]:
             yield from pool.users()
             yield from pool.users()
 

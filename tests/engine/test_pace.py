@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backups.engine.pace import CATEGORY, GIVE_UP_AFTER, NOT_REPEATABLE, PATIENCE, QUOTAS, Bucket, Pace
+from backups.engine.pace import (
+    ADJUSTABLE,
+    CATEGORY,
+    GIVE_UP_AFTER,
+    NOT_REPEATABLE,
+    PATIENCE,
+    QUOTAS,
+    STEP,
+    Bucket,
+    Pace,
+    Standing,
+)
 from backups.engine.ports import Cause, PortError
 from tests.build import laws
 from tests.fakes import FakeClock, FakePool
@@ -17,10 +29,21 @@ READS = "get_user"
 LIMIT = QUOTAS[CATEGORY[READS]]
 
 
+class Watched(FakeClock):
+    """Knows its longest sleep, in seconds."""
+
+    longest = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        self.longest = max(self.longest, seconds)
+        super().sleep(seconds)
+
+
 def times(bucket: Bucket, clock: FakeClock, calls: int) -> list[float]:
     found = []
     for _ in range(calls):
-        bucket.take()
+        while wait := bucket.take():
+            clock.sleep(wait)
         found.append(clock.monotonic())
     return found
 
@@ -58,8 +81,27 @@ def test_the_share_is_used_to_the_full() -> None:
 
 def test_each_category_has_its_own_share() -> None:
     pace = Pace(FakeClock(), 0.5)
-    assert {name: pace[name].limit for name in QUOTAS} == {name: quota / 2 for name, quota in QUOTAS.items()}
-    assert set(CATEGORY.values()) == set(QUOTAS)
+    halves = {name: Standing(quota / 2, quota / 2, 0) for name, quota in QUOTAS.items()}
+    assert pace.standing() == halves
+    assert set(CATEGORY.values()) == set(QUOTAS) - {"LimitManagement"}
+    assert set(QUOTAS) > ADJUSTABLE
+
+
+def test_a_bucket_that_is_not_taken_from_goes_on_refusing() -> None:
+    clock = FakeClock()
+    bucket = Bucket(4, clock)
+    assert bucket.take() == 0
+    assert [bucket.take(), bucket.take()] == [pytest.approx(0.25), pytest.approx(0.25)]
+    clock.advance(0.25)
+    assert bucket.take() == 0
+
+
+def test_no_sleep_is_long_however_small_the_share() -> None:
+    clock = Watched()
+    pace = Pace(clock, 0.01)
+    for _ in range(3):
+        pace.call("facts", lambda: None)
+    assert clock.slept == pytest.approx(2 / 0.15) and clock.longest == STEP
 
 
 def test_a_throttled_call_is_asked_again_and_the_pace_slows_once_a_second() -> None:
@@ -68,9 +110,9 @@ def test_a_throttled_call_is_asked_again_and_the_pace_slows_once_a_second() -> N
     pool.add("ada@x.io")
     pool.fail("get_user", Cause.THROTTLED, times=3)
     assert pace.call(READS, lambda: pool.get_user("ada@x.io"))["Enabled"]
-    bucket = pace[CATEGORY[READS]]
-    assert (bucket.throttled, pace.throttled) == (3, 3)
-    assert bucket.rate == pytest.approx(LIMIT * 0.85)
+    standing = pace.standing()[CATEGORY[READS]]
+    assert (standing.limit, standing.throttled) == (LIMIT, 3)
+    assert standing.rate == pytest.approx(LIMIT * 0.85, rel=0.01)
 
 
 def test_it_comes_back_by_one_call_a_second_and_no_further_than_the_share() -> None:
@@ -181,3 +223,75 @@ def test_threads_share_one_pace() -> None:
     for thread in threads:
         thread.join()
     assert clock.monotonic() - began >= (200 - LIMIT * 0.8) / (LIMIT * 0.8)
+
+
+# --- what AWS allows today ----------------------------------------------------------------------------
+
+
+def quota_of(**values: float | PortError) -> tuple[Callable[[str], float], list[str]]:
+    """A GetProvisionedLimit, and the categories that it was asked for."""
+    asked: list[str] = []
+
+    def live(category: str) -> float:
+        asked.append(category)
+        value = values[category]
+        if isinstance(value, PortError):
+            raise value
+        return value
+
+    return live, asked
+
+
+def test_a_bigger_quota_is_asked_for_once_before_the_first_call_of_its_category() -> None:
+    live, asked = quota_of(UserRead=400)
+    pace = Pace(FakeClock(), 0.5, live=live)
+    assert asked == [] and pace.standing()["UserRead"].limit == 60
+    for _ in range(3):
+        pace.call("get_user", lambda: None)
+    assert asked == ["UserRead"] and pace.standing()["UserRead"].limit == 200
+
+
+@pytest.mark.parametrize("cause", sorted(Cause))
+def test_whatever_goes_wrong_with_that_question_fails_no_call(cause: Cause) -> None:
+    live, asked = quota_of(UserCreation=PortError("", cause))
+    pace = Pace(FakeClock(), 0.5, live=live)
+    assert [pace.call("create_user", lambda: "made") for _ in range(2)] == ["made", "made"]
+    assert asked == ["UserCreation"] and pace.standing()["UserCreation"].limit == 25
+
+
+def test_only_what_can_be_bought_is_asked_for() -> None:
+    live, asked = quota_of()
+    pace = Pace(FakeClock(), 0.5, live=live)
+    for operation in sorted(name for name, category in CATEGORY.items() if category not in ADJUSTABLE):
+        pace.call(operation, lambda: None)
+    assert asked == []
+
+
+def test_that_question_is_asked_once_a_second_at_most_and_no_call_waits_for_it() -> None:
+    clock = FakeClock()
+    live, asked = quota_of(UserRead=400, UserCreation=400)
+    pace = Pace(clock, 1.0, live=live)
+    pace.call("get_user", lambda: None)
+    pace.call("create_user", lambda: None)
+    assert asked == ["UserRead"] and clock.slept == 0
+    clock.advance(1)
+    pace.call("create_user", lambda: None)
+    assert asked == ["UserRead", "UserCreation"] and clock.slept == 1
+
+
+def test_buckets_may_be_elsewhere() -> None:
+    class Far(Bucket):
+        """Of all processes."""
+
+    made: list[tuple[str, float]] = []
+
+    def bucket(category: str, limit: float) -> Far:
+        made.append((category, limit))
+        return Far(limit, clock)
+
+    clock = FakeClock()
+    live, _ = quota_of(UserRead=200)
+    pace = Pace(clock, 0.5, {"UserRead": 100, "LimitManagement": 1}, bucket=bucket, live=live)
+    pace.call("get_user", lambda: None)
+    assert made == [("UserRead", 50), ("LimitManagement", 0.5), ("UserRead", 100)]
+    assert isinstance(pace["UserRead"], Far)

@@ -232,7 +232,7 @@ def test_the_live_pool_is_read_with_its_groups(pool: FakePool) -> None:
 
 def test_a_user_whom_the_list_repeats_is_one_user(pool: FakePool) -> None:
     class Repeating(FakePool):
-        def users(self) -> Iterator[Entry]:
+        def users(self, prefix: str = "") -> Iterator[Entry]:
             yield from pool.users()
             yield from pool.users()
 
