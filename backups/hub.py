@@ -1,27 +1,27 @@
 """The long half of every event stream, outside of Django.
 
-    browser -> Hub -> Django: all its middleware, then views.stream: who may look, which job, after which event
-               Hub <- the answer's head; the request is over, its thread and its connection are free
-               Hub -> a reader: a cursor in the job's tail, until the job is over or the session is
-    a tail:    the bell (Redis), or a second without one -> read the new rows once for all its readers
+    browser -> Hub -> Django: all its middleware, views.stream: who may look, which job, after which event
+               Hub <- the head of its answer; the request is over, its thread and its connection are free
+               Hub -> a reader: its place in the job's tail, until it leaves, or job or session is over
+    a tail:    the bell (Redis), or a second without one -> the new rows, read once for all its readers
 
-The rows are the feed; Redis only rings. A reader is a task and a number, so a thousand of them are
-cheap, and one that is slow makes nothing grow: whoever falls behind the tail is served from the
-database, and whoever takes nothing at all is let go. A browser comes back with ``?after=``.
+The rows are the feed; Redis only rings. A reader is a task and a place, so a thousand of them are cheap,
+and one that is slow makes nothing grow: whoever falls behind the tail is served from the database, and
+whoever takes nothing at all is let go. A browser comes back with ``?after=``.
 
-Readers are told two more things, at once when it is so and again when it has passed, as
-``{"live": false}`` and ``{"live": true}``: ``bell`` (Redis is away, and the rows are looked at once a
-second) and ``database`` (it has not answered for a while: nothing is lost, nothing is known).
+Readers are told two more things, when it is so and again when it has passed, as ``{"live": false}`` and
+``{"live": true}``: ``bell`` (Redis is away, so the rows are looked at once a second) and ``database``
+(it has not answered for some seconds: nothing is lost, and nothing is known).
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any, ParamSpec, TypeAlias, TypeVar
@@ -45,11 +45,13 @@ POLL = 1.0
 PING = 15.0
 """Seconds between two pings, and between two looks at the session."""
 PATIENCE = 3.0
-"""Seconds without an answer of the database after which the readers are told."""
+"""Seconds without an answer after which the database is said to be away, and a session not to be known."""
 STALLED = 15.0
-"""Seconds after which a reader who takes nothing is let go."""
-SILENT = 5.0
-"""Seconds without a word after which Redis is asked whether it is there."""
+"""Seconds after which a reader who takes no ping is let go."""
+SILENT = 3.0
+"""Seconds without a word after which Redis is asked whether it is there, and as many for its answer."""
+SESSIONS = 4
+"""Threads that look at sessions: IAM may be asked, and may be slow. Each keeps a connection."""
 KEPT = 500
 """Rows that a tail holds."""
 READ = 100
@@ -57,12 +59,13 @@ READ = 100
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Frame = tuple[int, bytes]
+Row = tuple[int, bytes]  # its id, its frame
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
 _WATCH = "backups.watch"
+ALL_WELL: Mapping[str, bool] = {"bell": True, "database": True}  # or not known yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +91,11 @@ class Hub:
     def __init__(self, app: Callable[[Any, Any, Any], Awaitable[None]]) -> None:
         self._app = app
         self._tails: dict[int, _Tail] = {}
-        self._live = {"bell": True, "database": True}  # or not known yet
         self._bell: asyncio.Task[None] | None = None
-        self._silence: asyncio.TimerHandle | None = None  # until the database is said to be away
-        # One thread, so one connection, for all rows; others for the sessions: IAM may be asked, and be slow.
-        self._rows = ThreadPoolExecutor(1, "stream")
-        self._sessions = ThreadPoolExecutor(4, "session")
+        self._failing_since: float | None = None  # the database, by the loop's clock
+        self.live: Mapping[str, bool] = ALL_WELL  # replaced, never changed
+        self._thread = ThreadPoolExecutor(1, "stream")  # so one connection
+        self._session_threads = ThreadPoolExecutor(SESSIONS, "session")
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         watch: Watch | None = None
@@ -111,91 +113,39 @@ class Hub:
         scope[_WATCH] = None
         await self._app(scope, receive, begin)
         if watch is not None:
-            await self._serve(watch, receive, send)
+            await _Reader(self, watch, send).serve(receive)
 
-    async def _serve(self, watch: Watch, receive: Receive, send: Send) -> None:
-        news = asyncio.Event()
-        leaving = asyncio.ensure_future(receive())  # there is nothing to receive but that the reader has left
-        leaving.add_done_callback(lambda _: news.set())
-        try:
-            with self._tail(watch.job).read(news) as tail:
-                await self._write(watch, tail, news, leaving, send)
-        except TimeoutError:
-            pass  # it takes nothing; the end is sent when it has taken what was sent before
-        finally:
-            leaving.cancel()
-        await send({"type": "http.response.body"})
-
-    async def _write(
-        self, watch: Watch, tail: _Tail, news: asyncio.Event, leaving: asyncio.Future[Message], send: Send
-    ) -> None:
-        """What one reader is sent. Raises TimeoutError when it takes nothing."""
-
-        async def say(*frames: bytes) -> None:
-            async with asyncio.timeout(STALLED):
-                await send({"type": "http.response.body", "body": b"".join(frames), "more_body": True})
-
-        clock = asyncio.get_running_loop().time
-        after, told, sure = watch.after, dict.fromkeys(self._live, True), True
-        look = ping = clock() + PING
-        while not leaving.done():
-            news.clear()  # before looking, so that what is told in between wakes us at once
-            tail.still_follows()
-            for name, live in self._live.items():
-                if told[name] is not live:
-                    await say(frame(name, None, json.dumps({"live": live})))
-                    told[name] = live
-            if clock() >= look:
-                why = await self._still_in(watch.session)
-                if why:
-                    await say(frame("signed-out", None, json.dumps({"text": why})))
-                    return
-                sure = why is not None
-                look = clock() + (PING if sure else POLL)
-            if clock() >= ping:
-                await say(frame("ping", None, "{}"))
-                ping = clock() + PING
-            try:
-                over, rows = await tail.after(after) if sure else (False, [])
-            except Error:  # looked at again when it answers
-                over, rows = False, []
-            if rows:
-                await say(*(sent for _, sent in rows))
-                after = rows[-1][0]
-            if len(rows) == READ:
-                continue
-            if over:
-                await say(frame("end", None, "{}"))
-                return
-            alarm = asyncio.get_running_loop().call_at(min(look, ping), news.set)
-            await news.wait()
-            alarm.cancel()
-
-    # --- what the tails and readers ask ----------------------------------------------------------
+    # --- what readers and tails ask --------------------------------------------------------------
 
     async def ask(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Ask the database about rows. Raises django.db.Error."""
         loop = asyncio.get_running_loop()
-        if self._silence is None:
-            self._silence = loop.call_later(PATIENCE, self.tell, "database", False)
-        answer = await loop.run_in_executor(self._rows, lambda: _asked(question, *args, **kwargs))
-        if self._silence is not None:
-            self._silence.cancel()
-            self._silence = None
-        self.tell("database", True)
+        silent = loop.call_later(PATIENCE, self._tell, "database", False)
+        try:
+            answer = await loop.run_in_executor(self._thread, lambda: _asked(question, *args, **kwargs))
+        except Error:
+            self._failing_since = self._failing_since or loop.time()
+            if loop.time() - self._failing_since >= PATIENCE:
+                self._tell("database", False)
+            raise
+        finally:
+            silent.cancel()
+        self._failing_since = None
+        self._tell("database", True)
         return answer
 
-    async def _still_in(self, session: str) -> str | None:
-        """"" while the session stands, else why it ended; None when the database does not answer."""
+    async def why_out(self, session: str) -> str | None:
+        """ "" while the session stands, else why it ended; None when nobody could say soon."""
         loop = asyncio.get_running_loop()
+        asked = loop.run_in_executor(self._session_threads, lambda: _asked(auth.still_in, session))
         try:
-            return await loop.run_in_executor(self._sessions, lambda: _asked(auth.still_in, session))
-        except Error:
+            return await asyncio.wait_for(asked, PATIENCE)
+        except (Error, TimeoutError):
             return None
 
     # --- who is there ----------------------------------------------------------------------------
 
-    def _tail(self, job: int) -> _Tail:
+    def tail(self, job: int) -> _Tail:
         if job not in self._tails:
             self._tails[job] = _Tail(self, job)
         if self._bell is None:
@@ -209,42 +159,152 @@ class Hub:
         if not self._tails and self._bell is not None:
             self._bell.cancel()
             self._bell = None
-            self._live["bell"] = True
+            self._tell("bell", True)
 
-    def tell(self, what: str, live: bool) -> None:
-        if self._live[what] is not live:
-            self._live[what] = live
+    def _tell(self, what: str, live: bool) -> None:
+        if self.live[what] is not live:
+            self.live = {**self.live, what: live}
             for tail in self._tails.values():
                 tail.tell()
 
     async def _listen(self) -> None:
         """Rings at each message on the channel of a job that somebody reads."""
         while True:
+            rang = False
             try:
-                async with (
-                    Redis.from_url(
-                        settings.REDIS_URL, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0)
-                    ) as redis,
-                    redis.pubsub() as channel,
-                ):
+                async with self._redis() as redis, redis.pubsub() as channel:
                     await channel.psubscribe("job:*")
                     asked = False
                     while True:
                         message = await channel.get_message(timeout=SILENT)
-                        if message is None and asked:
-                            raise ConnectionError  # it holds the connection, and says nothing
+                        if message is None and asked:  # it holds the connection, and says nothing
+                            rang = False
+                            raise ConnectionError
                         asked = message is None
                         if message is None:
                             await channel.ping()
                         elif message["type"] == "psubscribe":
-                            self.tell("bell", True)
+                            rang = True
+                            self._tell("bell", True)
                         elif message["type"] == "pmessage":
-                            job = message["channel"].decode().removeprefix("job:")
-                            if job.isdigit() and (tail := self._tails.get(int(job))):
-                                tail.bell.set()
+                            self._ring(message["channel"])
             except (RedisError, OSError):
-                self.tell("bell", False)
+                if not rang:  # a connection that broke is made again first: it may have been for a moment
+                    self._tell("bell", False)
                 await asyncio.sleep(POLL)
+
+    def _redis(self) -> Redis:
+        return Redis.from_url(settings.REDIS_URL, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0))
+
+    def _ring(self, channel: bytes) -> None:
+        job = channel.removeprefix(b"job:")
+        if job.isdigit() and (tail := self._tails.get(int(job))):
+            tail.bell.set()
+
+
+class _Reader:
+    """One browser: where it is, and what it has been told."""
+
+    def __init__(self, hub: Hub, watch: Watch, send: Send) -> None:
+        self._hub, self._send, self._session = hub, send, watch.session
+        self._tail = hub.tail(watch.job)
+        self._after = watch.after
+        self._live = ALL_WELL
+        self._left = False
+        self._news = asyncio.Event()  # there is something to look at
+
+    async def serve(self, receive: Receive) -> None:
+        """Until the job is over, the session is, or the browser has left."""
+        leaving = asyncio.ensure_future(receive())  # nothing comes any more but that
+        leaving.add_done_callback(self._leave)
+        self._tail.enter(self._news)
+        try:
+            await self._watch()
+        except TimeoutError:
+            pass  # it took nothing; the end follows when it has taken what was sent before
+        finally:
+            self._tail.leave(self._news)
+            leaving.cancel()
+        await self._send({"type": "http.response.body"})
+
+    def _leave(self, _: object) -> None:
+        self._left = True
+        self._news.set()
+
+    async def _watch(self) -> None:
+        """Rows, and every PING a look at the session. Raises TimeoutError when not even a ping is taken."""
+        clock = asyncio.get_running_loop().time
+        # Those who came together, after a restart of this process, do not ask together for ever.
+        ping = look = clock() + PING * random.uniform(0.5, 1)  # noqa: S311  (nothing secret)
+        sure = True  # that the session stands: nothing is sent to somebody who may be out
+        while not self._left:
+            try:
+                # Stopping it anywhere loses nothing: uvicorn waits before it writes, and then writes at once.
+                async with asyncio.timeout_at(min(ping, look)) as until:
+                    if await self._follow(sure):
+                        await self._say("end", {})
+                    return
+            except TimeoutError:
+                if not until.expired():
+                    raise
+            if clock() >= look:
+                why = await self._hub.why_out(self._session)
+                if why:
+                    await self._say("signed-out", {"text": why})
+                    return
+                sure = why is not None
+                look = clock() + (PING if sure else POLL)
+            if clock() >= ping:
+                await self._say("ping", {})
+                ping = clock() + PING
+
+    async def _follow(self, sure: bool) -> bool:
+        """Send what there is and wait for more. True: the job is over. False: the browser has left."""
+        while not self._left:
+            self._news.clear()  # before looking, so that what is told in between wakes us at once
+            if self._live is not self._hub.live:
+                await self._tell_live(self._hub.live)
+            part = await self._next() if sure else NOTHING
+            if part.message:
+                await self._send(part.message)
+                self._after = part.last
+            if part.more:
+                continue
+            if part.over:
+                return True
+            await self._news.wait()
+        return False
+
+    async def _next(self) -> _Part:
+        try:
+            return await self._tail.after(self._after)
+        except Error:
+            asyncio.get_running_loop().call_later(POLL, self._news.set)  # asked again then
+            return NOTHING
+
+    async def _tell_live(self, live: Mapping[str, bool]) -> None:
+        for name in live:
+            if live[name] is not self._live[name]:
+                await self._say(name, {"live": live[name]})
+        self._live = live
+
+    async def _say(self, event: str, data: dict[str, object]) -> None:
+        sent = frame(event, None, json.dumps(data))
+        async with asyncio.timeout(STALLED):
+            await self._send({"type": "http.response.body", "body": sent, "more_body": True})
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Rows on their way to a reader; everybody at the same place is sent the same bytes."""
+
+    message: Message | None
+    last: int  # where a reader is then
+    more: bool = False  # there are rows behind these
+    over: bool = False  # with these the job is
+
+
+NOTHING = _Part(None, 0)
 
 
 @dataclass(eq=False)
@@ -254,44 +314,48 @@ class _Tail:
     hub: Hub
     job: int
     bell: asyncio.Event = field(default_factory=asyncio.Event)
-    _frames: deque[Frame] = field(default_factory=lambda: deque(maxlen=KEPT))
-    _since: int | None = None  # the frames hold every row after this one; None: it is not known yet
+    _kept: deque[Row] = field(default_factory=lambda: deque(maxlen=KEPT))
+    _since: int | None = None  # every row after this one is kept; None: it is not known yet
     _over: bool = False
+    _shared: tuple[int, _Part] | None = None  # what a reader at that place is sent
     _readers: set[asyncio.Event] = field(default_factory=set)
     _task: asyncio.Task[None] | None = None
 
-    @contextmanager
-    def read(self, news: asyncio.Event) -> Iterator[_Tail]:
+    def enter(self, news: asyncio.Event) -> None:
         """``news`` is set whenever there is something to look at."""
         self._readers.add(news)
         if self._task is None:
             self._task = asyncio.create_task(self._follow())
             self._task.add_done_callback(lambda _: self.tell())
-        try:
-            yield self
-        finally:
-            self._readers.discard(news)
-            if not self._readers:
-                self._task.cancel()
-                self.hub.forget(self)
 
-    async def after(self, last: int) -> tuple[bool, list[Frame]]:
-        """(is it over when these are sent, the rows after that one): at most READ of them."""
-        if self._since is None or last < self._since:
-            return await self.hub.ask(_rows, self.job, last)
-        newer = list(takewhile(lambda row: row[0] > last, reversed(self._frames)))[::-1]
-        return self._over, newer[:READ]
+    def leave(self, news: asyncio.Event) -> None:
+        self._readers.discard(news)
+        if not self._readers and self._task:
+            self._task.cancel()
+            self.hub.forget(self)
 
     def tell(self) -> None:
         for news in self._readers:
             news.set()
 
-    def still_follows(self) -> None:
-        """Raises what went wrong, so that the browser comes back to a new one."""
-        if self._task is not None and self._task.done():
+    async def after(self, last: int) -> _Part:
+        """The rows after that one. Raises django.db.Error, or what ended the tail: then another is needed."""
+        if self._task and self._task.done():
             self._task.result()
+        if self._since is None or last < self._since:
+            return _part(last, *await self.hub.ask(_rows_after, self.job, last))
+        if self._shared is None or self._shared[0] != last:
+            newer = list(takewhile(lambda row: row[0] > last, reversed(self._kept)))
+            self._shared = last, _part(last, self._over, newer[::-1])
+        return self._shared[1]
 
     async def _follow(self) -> None:
+        try:
+            await self._read()
+        finally:
+            self.hub.forget(self)
+
+    async def _read(self) -> None:
         last, loop = 0, asyncio.get_running_loop()
         while not self._over:
             self.bell.clear()
@@ -299,23 +363,32 @@ class _Tail:
                 if self._since is None:
                     self._since = last = await self.hub.ask(_newest, self.job)
                     self.tell()  # somebody may have read just before the newest of these rows came
-                over, rows = await self.hub.ask(_rows, self.job, last)
+                over, rows = await self.hub.ask(_rows_after, self.job, last)
             except Error:
                 await asyncio.sleep(POLL)
                 continue
             for row in rows:
-                if len(self._frames) == KEPT:
-                    self._since = self._frames[0][0]
-                self._frames.append(row)
+                if len(self._kept) == KEPT:
+                    self._since = self._kept[0][0]
+                self._kept.append(row)
                 last = row[0]
             self._over = over and len(rows) < READ
             if rows or self._over:
+                self._shared = None
                 self.tell()
             if len(rows) < READ and not self._over:
                 alarm = loop.call_later(POLL, self.bell.set)
                 await self.bell.wait()
                 alarm.cancel()
-        self.hub.forget(self)
+
+
+def _part(last: int, over: bool, rows: Sequence[Row]) -> _Part:
+    more, rows = len(rows) >= READ, rows[:READ]
+    if not rows:
+        return _Part(None, last, over=over)
+    body = b"".join(sent for _, sent in rows)
+    message: Message = {"type": "http.response.body", "body": body, "more_body": True}
+    return _Part(message, rows[-1][0], more, over and not more)
 
 
 # --- on a thread ----------------------------------------------------------------------------------
@@ -330,7 +403,7 @@ def _asked(question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         raise
 
 
-def _rows(job: int, after: int) -> tuple[bool, list[Frame]]:
+def _rows_after(job: int, after: int) -> tuple[bool, list[Row]]:
     """(is it over, the rows after one). State first: what was told before the end is then among the rows."""
     over = Job.objects.filter(pk=job, state__in=sorted(OVER)).exists()
     rows = Event.objects.filter(job=job, pk__gt=after).order_by("pk")[:READ]

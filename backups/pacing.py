@@ -19,13 +19,13 @@ import structlog
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from backups.engine.pace import SLOWER, SLOWEST, STEP, Bucket, Standing
+from backups.engine.pace import SLOWER, SLOWEST, STEP, TICK, Bucket, Standing
 from backups.engine.ports import Clock
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-PATIENCE = 0.5  # seconds that Redis has to connect, and to answer
+TIMEOUT = 0.5  # seconds that Redis has to connect, and to answer
 RETRY = 3.0  # seconds between two looks for a Redis that is away
 SEEN_FOR = 30  # seconds after its last call for which a process counts as one of those who share
 
@@ -44,8 +44,12 @@ local least, asked = get('limit', limit), get('asked', now)
 if limit <= least or math.abs(now - asked) > 2 then least, asked = limit, now end
 
 local passed = math.max(0, now - get('at', now))
-local rate, slowed = get('rate', least), get('slowed', 0)
-if math.abs(now - slowed) >= 1 then rate = math.max(rate, math.min(least, rate + passed)) end
+local free = 1e9 -- the rate of what is not slowed: a limit that grows is used at once
+local rate, slowed = get('rate', free), get('slowed', 0)
+if rate < least and math.abs(now - slowed) >= 1 then
+    rate = rate + passed
+    if rate >= least then rate = free end
+end
 local parts = tonumber(redis.call('GET', KEYS[4])) or 1
 local speed = math.min(rate, least) / parts
 local tokens = math.min(math.max(1, speed / 10), get('tokens', 1) + passed * speed)
@@ -75,7 +79,8 @@ keep()
 redis.call('ZADD', KEYS[3], now, ARGV[2])
 redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now - {SEEN_FOR})
 redis.call('EXPIRE', KEYS[3], {SEEN_FOR})
-return {{tostring(wait), tostring(math.min(rate, least)), math.max(parts, redis.call('ZCARD', KEYS[3]))}}
+local seen = math.max(parts, redis.call('ZCARD', KEYS[3]))
+return {{tostring(wait), tostring(math.min(rate, least)), tostring(seen)}}
 """
 _SLOW_DOWN = f"""{_NOW}
 if math.abs(now - slowed) >= 1 then
@@ -92,8 +97,8 @@ def connect(url: str) -> redis.Redis:
     """For this process alone. A connection that Redis closed meanwhile is opened again at once."""
     return redis.Redis.from_url(
         url,
-        socket_connect_timeout=PATIENCE,
-        socket_timeout=PATIENCE,
+        socket_connect_timeout=TIMEOUT,
+        socket_timeout=TIMEOUT,
         retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
     )
 
@@ -102,7 +107,7 @@ class Shared:
     """What the processes share of one account and Region; there, or away for the moment."""
 
     def __init__(self, client: redis.Redis, account: str, region: str, clock: Clock) -> None:
-        self.seen = 1  # processes that shared when Redis last answered, this one too
+        self.seen = 1.0  # processes that shared when Redis last answered, this one too
         self._client = client
         self._clock = clock
         self._name = uuid.uuid4().hex
@@ -118,25 +123,27 @@ class Shared:
 
     def take(self, category: str, limit: float) -> tuple[float, float] | None:
         """(seconds to wait, rate), or None while Redis is away. So are the others."""
-        answer = self._ask(lambda: self._run(_TAKE, category, limit, self._name))
-        if answer is None:
-            return None
-        self.seen = max(1, int(answer[2]))
-        return float(answer[0]), float(answer[1])
+
+        def take() -> tuple[float, float]:
+            wait, rate, self.seen = map(float, self._run(_TAKE, category, limit, self._name))
+            return wait, rate
+
+        return self._ask(take)
 
     def slow_down(self, category: str, limit: float) -> float | None:
         """The rate from now on."""
-        answer = self._ask(lambda: self._run(_SLOW_DOWN, category, limit))
-        return None if answer is None else float(answer)
+        return self._ask(lambda: float(self._run(_SLOW_DOWN, category, limit)))
 
     def standing(self, category: str, limit: float) -> Standing | None:
         """As it stood at the last call of any process; before the first one at ``limit``."""
-        key = f"{self._keys}:{category}"
-        told: list[Any] | None = self._ask(lambda: self._client.hmget(key, ["rate", "limit", "throttled"]))
-        if told is None:
-            return None
-        least = float(told[1] or limit)
-        return Standing(min(float(told[0] or least), least), least, int(told[2] or 0))
+
+        def look() -> Standing:
+            told: Any = self._client.hmget(f"{self._keys}:{category}", ["rate", "limit", "throttled"])
+            rate, least, throttled = told
+            least = float(least or limit)
+            return Standing(min(float(rate or least), least), least, int(throttled or 0))
+
+        return self._ask(look)
 
     def _run(self, script: str, category: str, *arguments: Any) -> Any:
         bucket = f"{self._keys}:{category}"
@@ -157,9 +164,9 @@ class Shared:
         try:
             if was_away:
                 # The others may not have noticed yet that it is back, and still take their parts.
-                self._client.set(self._parts, self.seen, px=round((RETRY + 2 * PATIENCE) * 1000))
+                self._client.set(self._parts, self.seen, px=round((RETRY + 2 * TIMEOUT) * 1000))
             answer = question()
-        except (redis.RedisError, OSError) as error:
+        except Exception as error:  # a stranger at Redis' address makes redis-py raise anything
             self._lost(error)
             return None
         if was_away:
@@ -174,7 +181,7 @@ class Shared:
             log.warning(
                 "Redis away, the pace is not shared",
                 region=self._region,
-                parts=self.seen,
+                parts=round(self.seen),
                 error=type(error).__name__,
             )
 
@@ -198,7 +205,7 @@ class SharedBucket:
         with self._lock:
             wait = self._until - self._clock.monotonic()
             if wait > 0:
-                return wait  # another thread was told so: not each of them has to ask
+                return max(wait, TICK)  # another thread was told so: not each of them has to ask
             answer = self._shared.take(self._category, self._limit)
             if answer is None:
                 return self._part().take()
@@ -206,7 +213,7 @@ class SharedBucket:
             wait, self._rate = answer
             if wait <= 0:
                 return 0.0
-            wait = min(STEP, max(wait, 0.001))
+            wait = min(STEP, max(wait, TICK))
             self._until = self._clock.monotonic() + wait
             return wait
 
