@@ -52,7 +52,7 @@ def carry_out(job: Job, report: JobReport) -> Ended:
                     f"{_so_far(job)} Make a new plan."
                 )
             _copy_ledger(stored.job, job)
-            report.start_counting(_counters(job))
+            report.start_counting(_counters(job) | {"at_most": _at_most(job.region, messages)})
             _intend(job, stored)
             used = {name for groups in job.items.values_list("groups", flat=True) for name in groups}
             restore(
@@ -115,6 +115,12 @@ def _counters(job: Job) -> dict[str, int]:
         "messages": int(ended.aggregate(sum=Sum("messages", default=0))["sum"]),
         "left": counted["total"] - over,
     }
+
+
+def _at_most(region: str, messages: Messages) -> int:
+    """Users a second that the quota allows: a password each where nobody is written to, else a create."""
+    category = "UserAccountRecovery" if messages is Messages.SILENT else "UserCreation"
+    return max(1, round(wiring.pace(region).standing()[category].limit))
 
 
 def _copy_ledger(plan_job: Job, job: Job) -> None:

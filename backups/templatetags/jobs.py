@@ -147,6 +147,7 @@ def live(job: Job) -> dict[str, Any]:
         "facts": _facts(job),
         "elapsed": span((ended - began).total_seconds()) if began else "",
         "rate": f"{seen.rate:.1f}" if running and seen.rate else "",
+        "at_most": job.counters.get("at_most"),
         "time_left": time_left(seen.seconds_left) if running and seen.left else "",
     }
 

@@ -83,13 +83,16 @@ def test_the_title_has_the_number_that_the_plan_promised(iva: Client) -> None:
 
 def test_the_time_left_is_told_from_the_pace_of_this_run_only(iva: Client) -> None:
     job = a_restore()
+    job.counters["at_most"] = 24
+    job.save()
     now = timezone.now()
     for seconds, kind, created in ((600, "count", 0), (20, "state", 0), (19, "count", 0), (10, "count", 2)):
         counted = {"total": 10, "created": created, "skipped": 0 if seconds > 10 else 1}
         data = counted if kind == "count" else {"state": "running", "text": "Running"}
         Event.objects.create(job=job, at=now - timedelta(seconds=seconds), kind=kind, data=data)
     page = text(iva.get(f"/jobs/{job.pk}/part"))
-    assert "0.3 users a second" in page  # 5 of them in 19 seconds: who is skipped took no time
+    # 5 of them in 19 seconds: who is skipped took no time
+    assert "0.3 users a second, at most 24 by the quota" in page
     assert "left" in page.split("a second")[1]
 
 

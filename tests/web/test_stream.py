@@ -1,24 +1,35 @@
-"""The event stream of a job: nothing twice, nothing missing, from any point on, with Redis or without."""
+"""The event stream of a job: nothing twice, nothing missing, from any point on, whoever is away meanwhile.
+
+Asked as a server asks: the hub, with Django behind it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
+import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
-from django.db import connections
-from django.test import AsyncClient, Client
+from django.core.asgi import get_asgi_application
+from django.core.signals import request_finished
+from django.db import OperationalError, connection, connections
+from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 from redis.asyncio import Redis
 
+from backups import auth, hub
 from backups.models import Event, Job, Operator
-from backups.views import stream
+from tests import servers
 from tests.servers import Server
 from tests.web.pages import a_job, a_line, enter
 
@@ -36,16 +47,26 @@ class Told:
 
 @dataclass
 class Stream:
-    """One reader, as a browser reads: event by event."""
+    """One browser, event by event. What it is told of Redis and of the database is kept in ``live``."""
 
-    parts: AsyncIterator[bytes]
-    waiting: list[Told] = field(default_factory=list)
+    status: int = 0
+    head: dict[str, str] = field(default_factory=dict)
     retry: int | None = None
+    live: dict[str, bool] = field(default_factory=lambda: {"bell": True, "database": True})
+    over: bool = False
+    visit: asyncio.Task[None] | None = None
+    came: asyncio.Queue[hub.Message] = field(default_factory=asyncio.Queue)
+    takes: asyncio.Event = field(default_factory=asyncio.Event)  # or its buffers are full all the way
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+    _waiting: list[Told] = field(default_factory=list)
 
     async def next(self) -> Told:
-        while not self.waiting:
-            self._read(await asyncio.wait_for(anext(self.parts), PATIENCE))
-        return self.waiting.pop(0)
+        """Raises EOFError at the end of the stream."""
+        while not self._waiting:
+            if self.over:
+                raise EOFError
+            await self.read()
+        return self._waiting.pop(0)
 
     async def until(self, event: str) -> list[Told]:
         told: list[Told] = []
@@ -54,51 +75,106 @@ class Stream:
         return told
 
     async def is_closed(self) -> bool:
-        try:
-            await asyncio.wait_for(anext(self.parts), PATIENCE)
-        except StopAsyncIteration:
-            return True
-        return False
+        with suppress(EOFError):
+            raise AssertionError(await self.next())
+        return True
 
-    def _read(self, part: bytes) -> None:
-        fields = dict(line.split(": ", 1) for line in part.decode().strip().split("\n"))
-        if "retry" in fields:
-            self.retry = int(fields["retry"])
+    async def is_told(self, what: str, live: bool) -> None:
+        while self.live[what] is not live:
+            await self.read()
+
+    async def leave(self) -> None:
+        self.left.set()
+        assert self.visit
+        await asyncio.wait_for(self.visit, PATIENCE)
+
+    async def read(self) -> None:
+        message = await asyncio.wait_for(self.came.get(), PATIENCE)
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self.head = {name.decode().lower(): value.decode() for name, value in message["headers"]}
             return
-        number = int(fields["id"]) if "id" in fields else None
-        self.waiting.append(Told(fields["event"], number, json.loads(fields["data"])))
+        self.over = not message.get("more_body", False)
+        for sent in message.get("body", b"").decode().split("\n\n")[:-1]:
+            fields = dict(line.split(": ", 1) for line in sent.split("\n"))
+            if "retry" in fields:
+                self.retry = int(fields["retry"])
+                continue
+            number = int(fields["id"]) if "id" in fields else None
+            told = Told(fields["event"], number, json.loads(fields["data"]))
+            if told.event in self.live:
+                self.live[told.event] = told.data["live"]
+            else:
+                self._waiting.append(told)
 
 
-Test = Callable[[], Awaitable[None]]
+class Listen(Protocol):
+    """Ask for a job's stream as this person, and read the head of the answer."""
 
-
-def run(test: Test) -> None:
-    async_to_sync(test)()
+    async def __call__(self, client: Client, job: Job, query: str = "", **headers: str) -> Stream: ...
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(stream, "POLL", 0.02)
-    yield
-    stream._reader.submit(connections.close_all).result()
+def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[hub.Hub]:
+    """The product as one process serves it, with less patience."""
+    monkeypatch.setattr(hub, "POLL", 0.02)
+    monkeypatch.setattr(hub, "SESSIONS", 1)
+    made = hub.Hub(get_asgi_application())
+    threads = made._thread, made._session_threads
+    for thread in threads:
+        thread.submit(read_without_locks).result()
+    yield made
+    for thread in threads:
+        thread.submit(connections.close_all).result()
+        thread.shutdown()
+
+
+def read_without_locks() -> None:
+    """SQLite in memory, unlike a file with its log, refuses a write at once while another thread reads."""
+    if connection.vendor == "sqlite":
+        connection.cursor().execute("PRAGMA read_uncommitted = 1")
+
+
+@pytest.fixture
+def listen(served: hub.Hub) -> Listen:
+    async def ask(client: Client, job: Job, query: str = "", **headers: str) -> Stream:
+        cookies = "; ".join(f"{name}={cookie.value}" for name, cookie in client.cookies.items())
+        headers = {"host": "testserver", "cookie": cookies, **headers}
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": f"/jobs/{job.pk}/stream",
+            "query_string": query.encode(),
+            "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+        }
+        reader = Stream()
+        reader.takes.set()
+        given: list[hub.Message] = [{"type": "http.request"}]
+
+        async def receive() -> hub.Message:
+            if given:
+                return given.pop()
+            await reader.left.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: hub.Message) -> None:
+            await reader.takes.wait()
+            reader.came.put_nowait(message)
+
+        reader.visit = asyncio.create_task(served(scope, receive, send))
+        await reader.read()
+        return reader
+
+    return ask
+
+
+def run(test: Callable[[], Awaitable[None]]) -> None:
+    async_to_sync(test)()
 
 
 @pytest.fixture
 def iva() -> Client:
     return enter("iva", "engineering")
-
-
-def browser(client: Client) -> AsyncClient:
-    """The same session, for asynchronous pages."""
-    made = AsyncClient()
-    made.cookies = client.cookies
-    return made
-
-
-async def listen(client: Client, job: Job, query: str = "", **headers: str) -> Stream:
-    response: Any = await browser(client).get(f"/jobs/{job.pk}/stream{query}", headers=headers)
-    assert response.status_code == 200
-    return Stream(aiter(response.streaming_content))
 
 
 @sync_to_async
@@ -116,30 +192,57 @@ def lines(told: list[Told]) -> list[str]:
     return [line["text"] for event in told if event.event == "line" for line in event.data["lines"]]
 
 
+def told_of(numbers: range) -> list[str]:
+    return [f"line-{number}" for number in numbers]
+
+
 # --- what is sent ---------------------------------------------------------------------------------
 
 
-def test_a_late_reader_gets_everything_from_the_beginning_and_then_the_end(iva: Client) -> None:
+def test_a_late_reader_gets_everything_from_the_beginning_and_then_the_end(
+    iva: Client, listen: Listen
+) -> None:
     job = a_job("restore", "done")
-    rows = [a_line(job, f"line-{number}").pk for number in range(3)]
+    rows = [a_line(job, said).pk for said in told_of(range(3))]
 
     async def test() -> None:
         told = await (await listen(iva, job)).until("end")
         assert [event.id for event in told] == [*rows, None]
-        assert lines(told) == ["line-0", "line-1", "line-2"]
+        assert lines(told) == told_of(range(3))
 
     run(test)
 
 
-def test_the_head_tells_proxies_and_browsers_to_keep_nothing(iva: Client) -> None:
+def test_more_rows_than_one_reading_takes_are_all_sent(
+    iva: Client, listen: Listen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "READ", 3)
+    done, running = a_job("backup", "done"), a_job("restore")
+    for job in (done, running):
+        for said in told_of(range(9)):
+            a_line(job, said)
+
+    async def test() -> None:
+        assert lines(await (await listen(iva, done)).until("end")) == told_of(range(9))
+        reader = await listen(iva, running)
+        assert lines([await reader.next() for _ in range(9)]) == told_of(range(9))
+        await finish(running)
+        await reader.until("end")
+
+    run(test)
+
+
+def test_the_head_tells_proxies_and_browsers_to_keep_nothing(iva: Client, listen: Listen) -> None:
     job = a_job("restore", "done")
 
     async def test() -> None:
-        response: Any = await browser(iva).get(f"/jobs/{job.pk}/stream")
-        assert response["Content-Type"] == "text/event-stream"
-        assert response["Cache-Control"] == "no-cache, no-transform"
-        assert response["X-Accel-Buffering"] == "no"
-        reader = Stream(aiter(response.streaming_content))
+        reader = await listen(iva, job)
+        assert reader.status == 200
+        assert reader.head["content-type"] == "text/event-stream"
+        assert reader.head["cache-control"] == "no-cache, no-transform"
+        assert reader.head["x-accel-buffering"] == "no"
+        assert "content-length" not in reader.head
+        assert "frame-ancestors 'none'" in reader.head["content-security-policy"]
         await reader.until("end")
         assert reader.retry == 2000
 
@@ -147,12 +250,14 @@ def test_the_head_tells_proxies_and_browsers_to_keep_nothing(iva: Client) -> Non
 
 
 @pytest.mark.parametrize("how", ["query", "header", "both"])
-def test_a_reader_who_comes_back_misses_nothing_and_gets_nothing_twice(iva: Client, how: str) -> None:
+def test_a_reader_who_comes_back_misses_nothing_and_gets_nothing_twice(
+    iva: Client, listen: Listen, how: str
+) -> None:
     job = a_job("restore", "done")
-    rows = [a_line(job, f"line-{number}").pk for number in range(4)]
+    rows = [a_line(job, said).pk for said in told_of(range(4))]
 
     async def test() -> None:
-        query = f"?after={rows[0] if how == 'both' else rows[1]}" if how != "header" else ""
+        query = f"after={rows[0] if how == 'both' else rows[1]}" if how != "header" else ""
         headers = {"Last-Event-ID": str(rows[1])} if how != "query" else {}
         told = await (await listen(iva, job, query, **headers)).until("end")
         assert lines(told) == ["line-2", "line-3"]
@@ -160,16 +265,16 @@ def test_a_reader_who_comes_back_misses_nothing_and_gets_nothing_twice(iva: Clie
     run(test)
 
 
-def test_what_happens_while_somebody_reads_is_sent_once_and_in_order(iva: Client) -> None:
+def test_what_happens_while_somebody_reads_is_sent_once_and_in_order(iva: Client, listen: Listen) -> None:
     job = a_job("restore")
     a_line(job, "line-0")
 
     async def test() -> None:
         reader = await listen(iva, job)
         assert lines([await reader.next()]) == ["line-0"]
-        for number in range(1, 6):
-            await say(job, f"line-{number}")
-            assert lines([await reader.next()]) == [f"line-{number}"]
+        for said in told_of(range(1, 6)):
+            await say(job, said)
+            assert lines([await reader.next()]) == [said]
         await finish(job)
         assert [event.event for event in await reader.until("end")] == ["state", "end"]
         assert await reader.is_closed()
@@ -177,7 +282,7 @@ def test_what_happens_while_somebody_reads_is_sent_once_and_in_order(iva: Client
     run(test)
 
 
-def test_everybody_who_watches_gets_everything_whenever_they_came(iva: Client) -> None:
+def test_everybody_who_watches_gets_everything_whenever_they_came(iva: Client, listen: Listen) -> None:
     job = a_job("restore")
 
     async def test() -> None:
@@ -185,35 +290,16 @@ def test_everybody_who_watches_gets_everything_whenever_they_came(iva: Client) -
         await say(job, "line-0")
         assert lines([await first.next()]) == ["line-0"]
         second = await listen(iva, job)
-        for number in range(1, 4):
-            await say(job, f"line-{number}")
+        for said in told_of(range(1, 4)):
+            await say(job, said)
         await finish(job)
-        assert lines(await first.until("end")) == ["line-1", "line-2", "line-3"]
-        assert lines(await second.until("end")) == ["line-0", "line-1", "line-2", "line-3"]
+        assert lines(await first.until("end")) == told_of(range(1, 4))
+        assert lines(await second.until("end")) == told_of(range(4))
 
     run(test)
 
 
-def test_a_slow_reader_falls_behind_the_tail_and_still_misses_nothing(
-    iva: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(stream, "KEPT", 3)
-    job = a_job("restore")
-
-    async def test() -> None:
-        quick, slow = await listen(iva, job), await listen(iva, job)
-        await say(job, "line-0")
-        assert lines([await slow.next()]) == lines([await quick.next()]) == ["line-0"]
-        for number in range(1, 12):
-            await say(job, f"line-{number}")
-            await quick.next()
-        await finish(job)
-        assert lines(await slow.until("end")) == [f"line-{number}" for number in range(1, 12)]
-
-    run(test)
-
-
-def test_a_line_carries_the_html_that_the_page_has_and_no_e_mail(iva: Client) -> None:
+def test_a_line_carries_the_html_that_the_page_has_and_no_e_mail(iva: Client, listen: Listen) -> None:
     job = a_job("restore", "done")
     a_line(job, "ana@uni.example <b>", "created")
 
@@ -225,7 +311,7 @@ def test_a_line_carries_the_html_that_the_page_has_and_no_e_mail(iva: Client) ->
     run(test)
 
 
-def test_another_jobs_rows_are_not_sent(iva: Client) -> None:
+def test_another_jobs_rows_are_not_sent(iva: Client, listen: Listen) -> None:
     job, other = a_job("backup", "done"), a_job("compare")
     a_line(other, "not here")
 
@@ -235,19 +321,130 @@ def test_another_jobs_rows_are_not_sent(iva: Client) -> None:
     run(test)
 
 
-def test_when_the_last_reader_leaves_nobody_reads_on(iva: Client) -> None:
+def test_a_job_that_goes_on_after_its_end_is_followed_again(iva: Client, listen: Listen) -> None:
+    job = a_job("restore")
+
+    async def test() -> None:
+        slow = await listen(iva, job)
+        slow.takes.clear()
+        await finish(job)
+        await (await listen(iva, job)).until("end")
+        await sync_to_async(Job.objects.update)(state="running")
+        reader = await listen(iva, job)
+        assert (await reader.next()).data["state"] == "done"
+        await say(job, "three more were tried")
+        assert lines([await reader.next()]) == ["three more were tried"]
+
+    run(test)
+
+
+# --- what it costs --------------------------------------------------------------------------------
+
+
+def test_the_request_is_over_while_its_stream_lasts(iva: Client, listen: Listen) -> None:
+    job = a_job("restore")
+    a_line(job, "line-0")
+    finished: list[object] = []
+
+    def note(sender: object, **_: object) -> None:
+        finished.append(sender)
+
+    async def test() -> None:
+        before = set(threading.enumerate())
+        readers = [await listen(iva, job) for _ in range(5)]
+        for reader in readers:
+            await reader.next()
+        assert len(finished) == 5
+        assert len(set(threading.enumerate()) - before) <= 1, "the one that reads for all of them"
+
+    request_finished.connect(note)
+    try:
+        run(test)
+    finally:
+        request_finished.disconnect(note)
+
+
+def test_a_slow_reader_falls_behind_the_tail_and_still_misses_nothing(
+    iva: Client, listen: Listen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "KEPT", 3)
+    job = a_job("restore")
+
+    async def test() -> None:
+        quick, slow = await listen(iva, job), await listen(iva, job)
+        await say(job, "line-0")
+        assert lines([await slow.next()]) == lines([await quick.next()]) == ["line-0"]
+        slow.takes.clear()
+        for said in told_of(range(1, 12)):
+            await say(job, said)
+            await quick.next()
+        await finish(job)
+        slow.takes.set()
+        assert lines(await slow.until("end")) == told_of(range(1, 12))
+
+    run(test)
+
+
+def test_a_reader_who_is_slow_for_a_while_is_asked_after_and_misses_nothing(
+    iva: Client, listen: Listen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "PING", 0.02)
+    job = a_job("restore")
+
+    async def test() -> None:
+        slow, other = await listen(iva, job), await listen(iva, job)
+        await slow.next()
+        slow.takes.clear()
+        for said in told_of(range(3)):
+            await say(job, said)
+            await other.until("line")
+        await other.until("ping")
+        await other.until("ping")
+        slow.takes.set()
+        await finish(job)
+        assert lines(await slow.until("end")) == told_of(range(3))
+
+    run(test)
+
+
+def test_a_reader_who_takes_nothing_is_let_go_and_comes_back_to_the_rest(
+    iva: Client, listen: Listen, served: hub.Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "PING", 0.05)
+    monkeypatch.setattr(hub, "STALLED", 0.05)
+    job = a_job("restore")
+
+    async def test() -> None:
+        slow = await listen(iva, job)
+        first = await say(job, "line-0")
+        await slow.until("line")
+        slow.takes.clear()
+        await say(job, "line-1")
+        while served._tails:
+            await asyncio.sleep(0.01)
+        slow.takes.set()
+        with suppress(EOFError):
+            while True:
+                assert (await slow.next()).event == "ping"
+        back = await listen(iva, job, f"after={first}")
+        assert lines([(await back.until("line"))[-1]]) == ["line-1"]
+
+    run(test)
+
+
+def test_when_the_last_reader_leaves_nobody_reads_on(iva: Client, listen: Listen, served: hub.Hub) -> None:
     job = a_job("restore")
     a_line(job, "line-0")
 
     async def test() -> None:
-        reader = await listen(iva, job)
-        await reader.next()
-        assert stream._tails
-        waiting = asyncio.create_task(reader.next())
-        await asyncio.sleep(0)  # it waits now; a server ends the stream of a reader who left like this:
-        waiting.cancel()
-        await asyncio.wait([waiting])
-        assert not stream._tails
+        first, second = await listen(iva, job), await listen(iva, job)
+        await first.next()
+        await first.leave()
+        await say(job, "line-1")
+        assert lines([await second.next(), await second.next()]) == ["line-0", "line-1"]
+        await second.leave()
+        assert not served._tails
+        assert served._bell is None
 
     run(test)
 
@@ -255,8 +452,8 @@ def test_when_the_last_reader_leaves_nobody_reads_on(iva: Client) -> None:
 # --- how long it lasts ----------------------------------------------------------------------------
 
 
-def test_a_quiet_stream_pings(iva: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "PING", 0.05)
+def test_a_quiet_stream_pings(iva: Client, listen: Listen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "PING", 0.05)
     job = a_job("restore", "paused")
 
     async def test() -> None:
@@ -268,9 +465,9 @@ def test_a_quiet_stream_pings(iva: Client, monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize("how", ["signs out", "leaves the group"])
 def test_who_may_no_longer_be_in_is_told_and_sent_nothing_more(
-    iva: Client, monkeypatch: pytest.MonkeyPatch, how: str
+    iva: Client, listen: Listen, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    monkeypatch.setattr(stream, "PING", 0.05)
+    monkeypatch.setattr(hub, "PING", 0.05)
     job = a_job("restore")
 
     async def test() -> None:
@@ -288,7 +485,7 @@ def test_who_may_no_longer_be_in_is_told_and_sent_nothing_more(
     run(test)
 
 
-def test_watching_does_not_keep_a_session_awake(iva: Client) -> None:
+def test_watching_does_not_keep_a_session_awake(iva: Client, listen: Listen) -> None:
     job = a_job("restore", "done")
     session = iva.session
     session["seen_at"] = time.time() - 600
@@ -305,21 +502,211 @@ def test_watching_does_not_keep_a_session_awake(iva: Client) -> None:
 
 
 def test_a_bell_wakes_the_reader_long_before_the_next_look(
-    iva: Client, monkeypatch: pytest.MonkeyPatch, settings: Settings, broker: Server
+    iva: Client, listen: Listen, monkeypatch: pytest.MonkeyPatch, settings: Settings, broker: Server
 ) -> None:
-    monkeypatch.setattr(stream, "POLL", 600.0)
+    monkeypatch.setattr(hub, "POLL", 600.0)
     settings.REDIS_URL = broker.url
     job = a_job("restore")
 
     async def test() -> None:
         reader = await listen(iva, job)
         async with Redis.from_url(broker.url) as redis:
-            waiting = asyncio.create_task(reader.next())
-            while not (await redis.pubsub_numsub(f"job:{job.pk}"))[0][1]:
+            while not await redis.pubsub_numpat():
                 await asyncio.sleep(0.01)
             await say(job, "line-0")
+            await redis.publish("job:none", "")
+            await redis.publish(f"job:{job.pk + 1}", "")
             await redis.publish(f"job:{job.pk}", "")
-            assert lines([await asyncio.wait_for(waiting, PATIENCE)]) == ["line-0"]
+            assert lines([await reader.next()]) == ["line-0"]
+            assert reader.live["bell"]
+
+    run(test)
+
+
+def test_a_page_opened_while_redis_is_away_is_told_so_at_once(iva: Client, listen: Listen) -> None:
+    job = a_job("restore", "paused")
+
+    async def test() -> None:
+        await (await listen(iva, job)).is_told("bell", False)
+        await (await listen(iva, job)).is_told("bell", False)
+
+    run(test)
+
+
+def test_without_redis_the_rows_are_looked_at_and_the_page_is_told_and_told_again(
+    iva: Client, listen: Listen, settings: Settings, tmp_path: Path
+) -> None:
+    job = a_job("restore")
+    broker = servers.valkey(tmp_path)
+    broker.wait()
+    settings.REDIS_URL = broker.url
+
+    async def test() -> None:
+        reader = await listen(iva, job)
+        async with Redis.from_url(broker.url) as redis:
+            while not await redis.pubsub_numpat():
+                await asyncio.sleep(0.01)
+        broker.kill()
+        await reader.is_told("bell", False)
+        await say(job, "line-0")
+        assert lines([await reader.next()]) == ["line-0"]
+        with servers.running(servers.valkey(tmp_path)):
+            await reader.is_told("bell", True)
+            await say(job, "line-1")
+            assert lines([await reader.next()]) == ["line-1"]
+            await reader.leave()
+
+    run(test)
+
+
+def test_a_redis_that_holds_the_connection_and_says_nothing_is_away_too(
+    iva: Client, listen: Listen, settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(hub, "SILENT", 0.1)
+    job = a_job("restore")
+    broker = servers.valkey(tmp_path)
+    broker.wait()
+    settings.REDIS_URL = broker.url
+
+    async def test() -> None:
+        reader = await listen(iva, job)
+        async with Redis.from_url(broker.url) as redis:
+            while not await redis.pubsub_numpat():
+                await asyncio.sleep(0.01)
+            signalled(broker, signal.SIGSTOP)
+            await reader.is_told("bell", False)
+            signalled(broker, signal.SIGCONT)
+            await reader.is_told("bell", True)
+            await reader.leave()
+
+    run(test)
+    broker.stop()
+
+
+def signalled(server: Server, number: signal.Signals) -> None:
+    keeper = server.keeper.pid
+    for child in Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split():
+        os.kill(int(child), number)
+
+
+# --- the database ---------------------------------------------------------------------------------
+
+
+class Away:
+    """A database that is away, or does not answer, between two moments."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.how, self._asked = "", hub._asked
+        self.back = threading.Event()
+        monkeypatch.setattr(hub, "_asked", self.asked)
+
+    def asked(self, question: Any, *args: Any) -> Any:
+        if self.how == "fails":
+            raise OperationalError("connection refused")
+        if self.how == "hangs":
+            self.back.wait(PATIENCE)
+        return self._asked(question, *args)
+
+    def goes(self, how: str) -> None:
+        self.how = how
+
+    def comes_back(self) -> None:
+        self.how = ""
+        self.back.set()
+
+
+@pytest.mark.parametrize("how", ["fails", "hangs"])
+def test_while_the_database_is_away_the_stream_stays_open_and_nothing_is_lost(
+    iva: Client, listen: Listen, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(hub, "PING", 0.05)
+    monkeypatch.setattr(hub, "PATIENCE", 0.1)
+    job = a_job("restore")
+
+    async def test() -> None:
+        away = Away(monkeypatch)
+        reader = await listen(iva, job)
+        await say(job, "line-0")
+        assert lines(await reader.until("line")) == ["line-0"]
+        away.goes(how)
+        await reader.is_told("database", False)
+        await say(job, "line-1")
+        await reader.until("ping")
+        away.comes_back()
+        await reader.is_told("database", True)
+        assert lines(await reader.until("line")) == ["line-1"]
+        await finish(job)
+        assert lines(await reader.until("end")) == []
+
+    run(test)
+
+
+def test_a_moment_without_the_database_is_not_worth_a_word(
+    iva: Client, listen: Listen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = a_job("restore")
+
+    async def test() -> None:
+        away = Away(monkeypatch)
+        reader = await listen(iva, job)
+        await say(job, "line-0")
+        await reader.until("line")
+        away.goes("fails")
+        late = await listen(iva, job)
+        await say(job, "line-1")
+        away.comes_back()
+        assert lines([await reader.next()]) == ["line-1"]
+        assert lines([await late.next(), await late.next()]) == ["line-0", "line-1"]
+        assert reader.live["database"] and late.live["database"]
+
+    run(test)
+
+
+def test_nothing_is_sent_to_somebody_whose_session_cannot_be_looked_at(
+    iva: Client, listen: Listen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "PING", 0.05)
+    job = a_job("restore")
+    unknown = True
+    still_in = auth.still_in
+
+    def asked(session: str) -> str:
+        if unknown:
+            raise OperationalError("connection refused")
+        return still_in(session)
+
+    monkeypatch.setattr(auth, "still_in", asked)
+
+    async def test() -> None:
+        nonlocal unknown
+        reader = await listen(iva, job)
+        await reader.until("ping")
+        await say(job, "line-0")
+        assert lines([await reader.next() for _ in range(3)]) == []
+        await sync_to_async(iva.session.flush)()
+        unknown = False
+        assert lines(await reader.until("signed-out")) == []
+        assert await reader.is_closed()
+
+    run(test)
+
+
+def test_a_stream_whose_tail_broke_is_closed_and_the_next_one_is_whole(
+    iva: Client, listen: Listen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = a_job("restore")
+
+    async def test() -> None:
+        reader = await listen(iva, job)
+        await say(job, "line-0")
+        assert lines([await reader.next()]) == ["line-0"]
+        with monkeypatch.context() as broken:
+            broken.setattr(hub, "_data", lambda event: event.gone)
+            await say(job, "line-1")
+            assert reader.visit
+            with pytest.raises(AttributeError):
+                await asyncio.wait_for(reader.visit, PATIENCE)
+        assert lines([await (await listen(iva, job, "after=0")).next()]) == ["line-0"]
 
     run(test)
 
@@ -330,23 +717,30 @@ def test_a_bell_wakes_the_reader_long_before_the_next_look(
 @pytest.mark.parametrize("wrong", ["x", "-1", "1.5", "9" * 40, "²"])
 def test_a_point_to_go_on_from_is_a_number(iva: Client, wrong: str) -> None:
     job = a_job("restore")
-
-    async def test() -> None:
-        response = await browser(iva).get(f"/jobs/{job.pk}/stream", {"after": wrong})
-        assert response.status_code == 400
-
-    run(test)
+    assert iva.get(f"/jobs/{job.pk}/stream", {"after": wrong}).status_code == 400
+    assert iva.get(f"/jobs/{job.pk}/stream", headers={"Last-Event-ID": wrong}).status_code == 400
 
 
-def test_only_members_and_only_existing_jobs_and_only_get(iva: Client) -> None:
+def test_only_members_and_only_existing_jobs_and_only_get(iva: Client, listen: Listen) -> None:
     job = a_job("restore")
     guest = enter("guest", "others")
+    address = f"/jobs/{job.pk}/stream"
+    assert iva.get("/jobs/999/stream").status_code == 404
+    assert iva.post(address).status_code == 405
+    assert guest.get(address).status_code == 403
+    assert Client().get(address).status_code in (302, 401)
 
     async def test() -> None:
-        address = f"/jobs/{job.pk}/stream"
-        assert (await browser(iva).get("/jobs/999/stream")).status_code == 404
-        assert (await browser(iva).post(address)).status_code == 405
-        assert (await browser(guest).get(address)).status_code == 403
-        assert (await AsyncClient().get(address)).status_code in (302, 401)
+        for client, status in ((guest, 403), (Client(), 302)):
+            refused = await listen(client, job)
+            assert refused.status == status
+            assert refused.visit
+            await asyncio.wait_for(refused.visit, PATIENCE)
 
     run(test)
+
+
+def test_a_server_without_the_hub_says_what_it_lacks(iva: Client) -> None:
+    job = a_job("restore")
+    with pytest.raises(RuntimeError, match=r"cognito_admin\.asgi"):
+        iva.get(f"/jobs/{job.pk}/stream")
