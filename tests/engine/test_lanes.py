@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from itertools import islice
 
 import pytest
 
 from backups.core.snapshot import Entry
+from backups.engine import lanes as module
 from backups.engine.lanes import DIGITS, WORTH, every_user
 from backups.engine.ports import Cause, PortError
 from tests.fakes import FakePool
@@ -63,6 +65,17 @@ def test_one_lane_that_fails_fails_all_of_them(pool: FakePool, nth: int) -> None
         names(every_user(pool, WORTH))
     assert error.value.cause is Cause.DENIED
     assert lanes_left() == []
+
+
+def test_readers_wait_for_whoever_listens_slowly(pool: FakePool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A million users never stand in memory: the queue between them is bounded."""
+    monkeypatch.setattr(module, "CHUNK", 5)
+    monkeypatch.setattr(pool, "page", 5)
+    walk = every_user(pool, WORTH)
+    first = next(walk)
+    time.sleep(0.3)  # longer than a reader waits before it looks whether it shall stop
+    assert pool.calls["users"] < 100, "of 240 pages"
+    assert len({first["Username"], *names(walk)}) == WORTH + 200
 
 
 def test_whoever_stops_listening_ends_the_readers(pool: FakePool) -> None:

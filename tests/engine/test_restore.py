@@ -553,13 +553,24 @@ def test_a_refused_invitation_is_not_forgotten_by_a_crash() -> None:
     assert not job.pool.messages
 
 
-def test_nobody_is_begun_once_the_job_shall_stop() -> None:
+def test_nobody_of_a_batch_is_begun_once_the_job_shall_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pause is heard between two users, not only between two batches; the next run goes on with all."""
+    monkeypatch.setattr(module, "BATCH", 4)
+    monkeypatch.setattr(module, "THREADS", 1)
     job = Job(a_pool(), groups=[])
-    report = Report(stop_after=0)
-    report.asked = 0
+
+    class Asked(Report):
+        def stopping(self) -> bool:
+            if job.pool.calls["create_user"]:
+                self.stop_after = 0
+            return super().stopping()
+
     with pytest.raises(Stop):
-        job.run(report)
-    assert job.pool.calls["create_user"] == 0
+        job.run(Asked())
+    assert job.pool.calls["create_user"] == 1
+    must_hold(job, stopped=True)
+    must_hold(job.run())
+    assert all(job.outcome(user).outcome == "created" for user in PEOPLE)
 
 
 @pytest.mark.parametrize(
