@@ -9,7 +9,7 @@ NOT_SLOW := and not slow
 WORLD ?= default
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset check test test-all contract-aws emulators bench-standin screens packages lock clean
+.PHONY: help demo demo-reset check test test-all contract-aws emulators chaos bench-standin bench-stream screens packages lock clean
 help:
 	@sed -n 's/^# //p' $(firstword $(MAKEFILE_LIST)) | head -n 2
 
@@ -91,13 +91,15 @@ check: .venv/.dev
 # An empty lane is a failure: pytest's exit status 5 ends make like any other.
 TESTS = .venv/.dev var/ministack-venv/.installed var/node/.installed packages
 test: $(TESTS)
-	$(RUN) -m pytest -n 2 -m "not browser $(NOT_SLOW)"
-	$(RUN) -m tests.servers postgres -- $(PY) -m pytest -n 2 -m "django_db and not browser $(NOT_SLOW)"
+	$(RUN) -m pytest -n 2 -m "not browser and not chaos $(NOT_SLOW)"
+	$(RUN) -m tests.servers postgres -- $(PY) -m pytest -n 2 -m "django_db and not browser and not chaos $(NOT_SLOW)"
 	$(RUN) -m pytest -m "browser $(NOT_SLOW)"
+	$(RUN) -m pytest -m "chaos $(NOT_SLOW)"
 
 test-all: NOT_SLOW :=
 test-all: check test
 	TESTS_COGNITO=ministack $(RUN) -m tests.servers postgres -- $(PY) -m pytest -m browser
+	$(RUN) -m tests.servers postgres -- $(PY) -m pytest -m chaos
 
 # The contract suite against AWS, in pools and buckets of its own: tests/contract/real.py says how.
 contract-aws: .venv/.dev
@@ -107,9 +109,16 @@ contract-aws: .venv/.dev
 emulators: .venv/.dev
 	@$(RUN) -m tests.contract.table
 
+# Every case of tests/chaos on 2,000 users at AWS's own quotas and a lease of 30 s: an hour or so.
+chaos: $(TESTS)
+	@$(RUN) -m tests.chaos
+
 # --- benches: figures, never verdicts ------------------------------------------------------------
 bench-standin: .venv/.dev
 	@$(RUN) -m tests.bench.standin
+
+bench-stream: .venv/.dev
+	@$(RUN) -m tests.bench.stream
 
 # Pictures of every page, of the demo's default world, into docs/screens.
 screens: $(TESTS)
