@@ -8,5 +8,9 @@ from django.core.management import call_command
 from cognito_admin.bodies import Limited
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cognito_admin.settings")
-application = Limited(get_asgi_application())
+pages = Limited(get_asgi_application())
+
+from backups.hub import Hub  # noqa: E402  (there are models only now)
+
+application = Hub(pages)
 call_command("check")  # a wrong setting is named at start, and stops it
