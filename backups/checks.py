@@ -128,7 +128,7 @@ def _numbers() -> Iterator[CheckMessage]:
         (11, "MAIL_RESERVE", 0),
         (12, "UPLOAD_LIMIT_MB", 1),
         (13, "LEASE_SECONDS", 3),
-        (18, "SWEEP_SECONDS", 1),
+        (20, "SWEEP_SECONDS", 1),
         (14, "TRUSTED_PROXIES", 0),
     ):
         value = getattr(settings, name)
