@@ -21,7 +21,7 @@ _leaving = multiprocessing.RawValue("b", 0)
 
 @worker_shutting_down.connect
 def leave(**_: object) -> None:
-    """The worker shall end: its jobs are handed back at their next step."""
+    """The worker shall end: its jobs are handed back at their next step (docs/decisions/0005)."""
     _leaving.value = 1
 
 

@@ -378,7 +378,6 @@ def worker(
         "-n", f"{secrets.token_hex(4)}@%h", "--concurrency", str(concurrency), "--loglevel", "INFO",
         "--without-gossip", "--without-mingle",
     ]  # fmt: skip
-    settings = {**settings, "REMAP_SIGTERM": "SIGQUIT"}
     return start(
         "worker",
         command,

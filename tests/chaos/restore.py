@@ -45,13 +45,13 @@ class Restore:
         self.watcher = Watcher(self.stage.iva, self.job)
 
     def close(self) -> None:
-        """Whatever became of it: nobody watches it any more, and it does not stay open."""
-        if not self.job:
-            return
-        self.watcher.leave()
-        if self.state not in OVER:
-            with suppress(OSError):
-                self.stage.iva.post(f"/jobs/{self.job}/cancel/")
+        """Whatever became of it: nobody watches it any more, it does not stay open, and its pool goes."""
+        if self.job:
+            self.watcher.leave()
+            if self.state not in OVER:
+                with suppress(OSError):
+                    self.stage.iva.post(f"/jobs/{self.job}/cancel/")
+        self.stage.cloud.root("cognito-idp").delete_user_pool(UserPoolId=self.world.pool_id)
 
     # --- while it runs ---
 

@@ -12,7 +12,7 @@ class Scale:
     lease: int  # LEASE_SECONDS
     sweep: float  # SWEEP_SECONDS
     share: float  # QUOTA_SHARE: 50 creates a second are 1
-    quota: float  # the stand-in's quotas, in default ones
+    quota: float  # the stand-in's quotas, in default ones, but for creates
     noise: float = 4.0  # seconds that a busy machine takes to pass a message on and to begin
 
     @property

@@ -19,7 +19,7 @@ from tests.chaos.person import Person
 from tests.chaos.scale import Scale
 from tests.servers import Server
 from tests.standin.client import Standin
-from tests.standin.quotas import DEFAULTS
+from tests.standin.quotas import DEFAULTS, PER_POOL
 
 LATENCY = {"base": 0.03, "spread": 0.5}  # seconds: at any moment some calls are on their way
 
@@ -143,11 +143,12 @@ class Stage:
             self._ill.clear()
 
     def calm_cloud(self) -> None:
-        """No fault, and quotas that bind nobody who keeps to the pace."""
+        """No fault, and this scale's quotas; that of creates, which sets the pace, is always the default."""
         self.standin.clear_faults()
         self.standin.latency(**LATENCY)
         rates = {name: rate * self.scale.quota for name, rate in DEFAULTS.items()}
-        self.standin.quotas(rates, per_pool=100)
+        rates["UserCreation"] = DEFAULTS["UserCreation"]
+        self.standin.quotas(rates, per_pool=PER_POOL * self.scale.quota)
 
     def start_worker(self, **settings: str) -> Server:
         """One more, not ready yet; with settings, on a host that is not well (see ``app``)."""

@@ -57,10 +57,10 @@ def test_the_process_that_runs_the_job_dies_and_its_worker_goes_on(stage: Stage,
 def test_a_worker_that_is_told_to_end_hands_the_job_back_before_its_lease_is_over(
     stage: Stage, start: Start
 ) -> None:
+    stage.start_worker().wait()
     restore = start()
     restore.somewhere()
     worker, fence = restore.worker, restore.fence
-    stage.start_worker().wait()
     os.kill(worker.processes[0], signal.SIGTERM)
     soon(lambda: restore.fence > fence or restore.state == "queued", "it to be handed back", 20)
     restore.taken_over(time.monotonic(), fence)
@@ -70,11 +70,11 @@ def test_a_worker_that_is_told_to_end_hands_the_job_back_before_its_lease_is_ove
 
 @pytest.mark.slow
 def test_beat_dies_and_the_next_one_finds_what_was_lost_meanwhile(stage: Stage, start: Start) -> None:
+    stage.start_worker().wait()
     restore = start()
     restore.somewhere()
-    stage.standing["beat"].kill()
     worker, fence = restore.worker, restore.fence
-    stage.start_worker().wait()
+    stage.kill(stage.standing["beat"])
     stage.kill(worker)
     soon(lambda: restore.seconds_left < -1, "its lease to run out", 2 * stage.scale.lease)
     assert restore.fence == fence
@@ -88,7 +88,7 @@ def test_the_web_process_dies_and_watchers_miss_nothing(stage: Stage, start: Sta
     restore = start()
     for share in (0.2, 0.5):
         restore.until(restore.dice.uniform(share, share + 0.2))
-        stage.standing["web"].kill()
+        stage.kill(stage.standing["web"])
         stage.revive("web")
     restore.finish()
     assert restore.fence == 1

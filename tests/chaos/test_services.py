@@ -20,7 +20,7 @@ Start = Callable[..., Restore]
 def test_redis_dies_and_comes_back_empty(stage: Stage, start: Start) -> None:
     restore = start()
     restore.somewhere(0.1, 0.4)
-    stage.standing["redis"].kill()
+    stage.kill(stage.standing["redis"])
     stage.revive("redis")
     restore.until(restore.dice.uniform(0.45, 0.7))
     assert restore.fence == 1, "who runs the job needs no broker"
@@ -33,7 +33,7 @@ def test_redis_dies_and_comes_back_empty(stage: Stage, start: Start) -> None:
 @pytest.mark.slow
 def test_redis_is_away_when_a_restore_is_asked_for(stage: Stage, plan: Start) -> None:
     restore = plan()
-    stage.standing["redis"].kill()
+    stage.kill(stage.standing["redis"])
     restore.start()
     time.sleep(2 * stage.scale.sweep)
     assert (restore.state, restore.fence) == ("queued", 0)
@@ -48,7 +48,7 @@ def test_redis_dies_with_the_only_message_of_a_job_in_it(stage: Stage, plan: Sta
     for worker in list(stage.workers):
         stage.kill(worker)
     restore.start()
-    stage.standing["redis"].kill()
+    stage.kill(stage.standing["redis"])
     stage.revive("redis")
     stage.start_worker().wait()
     restore.taken_over(time.monotonic(), 0)
@@ -62,7 +62,7 @@ def test_postgresql_dies_and_comes_back(stage: Stage, start: Start) -> None:
     restore = start()
     restore.somewhere()
     fence = restore.fence
-    stage.standing["database"].kill()
+    stage.kill(stage.standing["database"])
     stage.revive("database")
     restore.taken_over(time.monotonic(), fence)
     restore.finish()

@@ -30,10 +30,10 @@ def tell(stage: Stage, job: int, task: str | None = None) -> None:
 def test_a_worker_that_hung_until_another_took_over_writes_nothing_any_more(
     stage: Stage, start: Start
 ) -> None:
+    stage.start_worker().wait()
     restore = start()
     restore.somewhere()
     hung, fence = restore.worker, restore.fence
-    stage.start_worker().wait()
     restore.taken_over(restore.hang(hung), fence)
     soon(lambda: restore.phase.startswith("Users"), "the next one to be at work", stage.scale.takeover)
     hung.send(signal.SIGCONT)
@@ -46,10 +46,10 @@ def test_a_worker_that_hung_until_another_took_over_writes_nothing_any_more(
 def test_a_worker_that_hangs_in_the_middle_of_a_write_holds_nobody_up(stage: Stage, start: Start) -> None:
     if stage.sqlite:
         pytest.skip("SQLite has one lock, and whoever hangs with it holds everybody up")
+    stage.start_worker().wait()
     restore = start()
     restore.somewhere()
     hung, fence = restore.worker, restore.fence
-    stage.start_worker().wait()
     restore.taken_over(restore.hang(hung, writing=True), fence)
     hung.send(signal.SIGCONT)
     restore.finish()
@@ -57,9 +57,9 @@ def test_a_worker_that_hangs_in_the_middle_of_a_write_holds_nobody_up(stage: Sta
 
 @pytest.mark.slow
 def test_a_worker_hangs_for_a_moment_only_and_keeps_the_job(stage: Stage, start: Start) -> None:
+    stage.start_worker().wait()
     restore = start("silent")
     restore.somewhere()
-    stage.start_worker().wait()
     worker = restore.worker
     worker.send(signal.SIGSTOP)
     time.sleep(stage.scale.lease / 3)
