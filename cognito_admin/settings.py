@@ -138,6 +138,7 @@ def _read_database(url: str) -> dict[str, Any]:
     return {"ENGINE": "django.db.backends.dummy"}  # refuses everything: no other database is taken instead
 
 
+LEASE_SECONDS: int = env.int("LEASE_SECONDS", default=30)
 _database = _read_database(env.str("DATABASE_URL", default=f"sqlite:///{_local}"))
 DATABASES: dict[str, dict[str, Any]] = {"default": _database}
 if _database["ENGINE"].endswith("sqlite3"):
@@ -147,6 +148,10 @@ if _database["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000;",
     }
 else:
+    # A worker that hangs in the middle of a write lets go of the rows when its lease is over.
+    _given = _database.setdefault("OPTIONS", {})
+    _idle = f"-c idle_in_transaction_session_timeout={LEASE_SECONDS * 1000}"
+    _given["options"] = f"{_given.get('options', '')} {_idle}".strip()
     _database.setdefault("CONN_MAX_AGE", 60)
     _database.setdefault("CONN_HEALTH_CHECKS", True)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -168,7 +173,6 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "backups.sweep", "schedule": SWEEP_SECONDS},
     "look": {"task": "backups.look", "schedule": 60.0},
 }
-LEASE_SECONDS: int = env.int("LEASE_SECONDS", default=30)
 
 # Sign-in and sessions
 AUTH_USER_MODEL = "backups.Operator"
