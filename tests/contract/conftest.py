@@ -29,7 +29,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     usual = marks.RULES if "aws" in metafunc.fixturenames else marks.PORTS
     asked = marks.worlds_of(metafunc.definition, usual)
     names = [name for name in asked if (name == "aws") == bool(real.asked)]
-    metafunc.parametrize("world", names, indirect=True, scope="session")
+    metafunc.parametrize("world", names, indirect=True, scope="package")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -67,7 +67,7 @@ def environment(env: Mapping[str, str]) -> Iterator[None]:
     session.forget()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # its environment must not be that of other folders' tests
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     name = request.param
     if name == "fakes":
@@ -101,7 +101,7 @@ def standin(world: StandinWorld) -> Iterator[Standin]:
     world.calm()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def aws(world: Remote) -> Aws:
     return Aws(world)
 
