@@ -98,6 +98,9 @@ class Hub:
         self._session_threads = ThreadPoolExecutor(SESSIONS, "session")
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
         watch: Watch | None = None
 
         async def begin(message: Message) -> None:
@@ -107,9 +110,6 @@ class Hub:
             if watch is None or message["type"] != "http.response.body" or message.get("more_body"):
                 await send(message)  # all but the end of what the hub goes on with
 
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
         scope[_WATCH] = None
         await self._app(scope, receive, begin)
         if watch is not None:
@@ -135,7 +135,7 @@ class Hub:
         return answer
 
     async def why_out(self, session: str) -> str | None:
-        """ "" while the session stands, else why it ended; None when nobody could say soon."""
+        """Why the session ended; empty while it stands, None when nobody could say soon."""
         loop = asyncio.get_running_loop()
         asked = loop.run_in_executor(self._session_threads, lambda: _asked(auth.still_in, session))
         try:

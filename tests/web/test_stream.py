@@ -168,8 +168,18 @@ def listen(served: hub.Hub) -> Listen:
     return ask
 
 
+@pytest.fixture
+def nothing_else_wakes(monkeypatch: pytest.MonkeyPatch, settings: Settings, broker: Server) -> None:
+    """A reader looks again only when it is told to: no ping, and no word of Redis."""
+    monkeypatch.setattr(hub, "PING", 600.0)
+    settings.REDIS_URL = broker.url
+
+
 def run(test: Callable[[], Awaitable[None]]) -> None:
-    async_to_sync(test)()
+    async def with_patience() -> None:
+        await asyncio.wait_for(test(), PATIENCE)
+
+    async_to_sync(with_patience)()
 
 
 @pytest.fixture
@@ -214,7 +224,7 @@ def test_a_late_reader_gets_everything_from_the_beginning_and_then_the_end(
 
 
 def test_more_rows_than_one_reading_takes_are_all_sent(
-    iva: Client, listen: Listen, monkeypatch: pytest.MonkeyPatch
+    iva: Client, listen: Listen, monkeypatch: pytest.MonkeyPatch, nothing_else_wakes: None
 ) -> None:
     monkeypatch.setattr(hub, "READ", 3)
     done, running = a_job("backup", "done"), a_job("restore")
@@ -299,6 +309,24 @@ def test_everybody_who_watches_gets_everything_whenever_they_came(iva: Client, l
     run(test)
 
 
+def test_what_is_told_while_a_reader_comes_in_is_not_overlooked(
+    iva: Client, listen: Listen, monkeypatch: pytest.MonkeyPatch, nothing_else_wakes: None
+) -> None:
+    job = a_job("restore")
+    newest = hub._newest
+
+    def after_one_more(number: int) -> int:
+        a_line(job, "in between")
+        return newest(number)
+
+    monkeypatch.setattr(hub, "_newest", after_one_more)
+
+    async def test() -> None:
+        assert lines([await (await listen(iva, job)).next()]) == ["in between"]
+
+    run(test)
+
+
 def test_a_line_carries_the_html_that_the_page_has_and_no_e_mail(iva: Client, listen: Listen) -> None:
     job = a_job("restore", "done")
     a_line(job, "ana@uni.example <b>", "created")
@@ -326,14 +354,16 @@ def test_a_job_that_goes_on_after_its_end_is_followed_again(iva: Client, listen:
 
     async def test() -> None:
         slow = await listen(iva, job)
-        slow.takes.clear()
+        await say(job, "one is left")
+        await slow.next()
+        slow.takes.clear()  # and so it is still there at the end
         await finish(job)
         await (await listen(iva, job)).until("end")
         await sync_to_async(Job.objects.update)(state="running")
         reader = await listen(iva, job)
-        assert (await reader.next()).data["state"] == "done"
-        await say(job, "three more were tried")
-        assert lines([await reader.next()]) == ["three more were tried"]
+        assert [(await reader.next()).event for _ in range(2)] == ["line", "state"]
+        await say(job, "it was tried again")
+        assert lines([await reader.next()]) == ["it was tried again"]
 
     run(test)
 
@@ -442,9 +472,12 @@ def test_when_the_last_reader_leaves_nobody_reads_on(iva: Client, listen: Listen
         await first.leave()
         await say(job, "line-1")
         assert lines([await second.next(), await second.next()]) == ["line-0", "line-1"]
+        bell = served._bell
         await second.leave()
         assert not served._tails
-        assert served._bell is None
+        assert bell
+        with suppress(asyncio.CancelledError):
+            await bell
 
     run(test)
 
@@ -620,7 +653,7 @@ def test_while_the_database_is_away_the_stream_stays_open_and_nothing_is_lost(
     iva: Client, listen: Listen, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     monkeypatch.setattr(hub, "PING", 0.05)
-    monkeypatch.setattr(hub, "PATIENCE", 0.1)
+    monkeypatch.setattr(hub, "PATIENCE", 0.5)
     job = a_job("restore")
 
     async def test() -> None:
@@ -658,6 +691,30 @@ def test_a_moment_without_the_database_is_not_worth_a_word(
         assert lines([await reader.next()]) == ["line-1"]
         assert lines([await late.next(), await late.next()]) == ["line-0", "line-1"]
         assert reader.live["database"] and late.live["database"]
+
+    run(test)
+
+
+def test_a_reader_whose_own_question_failed_asks_again(
+    iva: Client, listen: Listen, monkeypatch: pytest.MonkeyPatch, nothing_else_wakes: None
+) -> None:
+    job = a_job("restore")
+    first = a_line(job, "line-0").pk
+    rows_after, failures = hub._rows_after, [OperationalError("connection refused")]
+
+    def asked(number: int, after: int) -> Any:
+        if after == 0 and failures:
+            raise failures.pop()
+        return rows_after(number, after)
+
+    monkeypatch.setattr(hub, "_rows_after", asked)
+
+    async def test() -> None:
+        reader = await listen(iva, job, f"after={first}")
+        await say(job, "line-1")
+        assert lines([await reader.next()]) == ["line-1"]
+        late = await listen(iva, job)
+        assert lines([await late.next(), await late.next()]) == ["line-0", "line-1"]
 
     run(test)
 
