@@ -749,7 +749,7 @@ def test_nothing_is_sent_to_somebody_whose_session_cannot_be_looked_at(
 
 
 def test_a_stream_whose_tail_broke_is_closed_and_the_next_one_is_whole(
-    iva: Client, listen: Listen, monkeypatch: pytest.MonkeyPatch
+    iva: Client, listen: Listen, served: hub.Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = a_job("restore")
 
@@ -757,6 +757,8 @@ def test_a_stream_whose_tail_broke_is_closed_and_the_next_one_is_whole(
         reader = await listen(iva, job)
         await say(job, "line-0")
         assert lines([await reader.next()]) == ["line-0"]
+        while served._tails[job.pk]._since is None:
+            await asyncio.sleep(0.01)
         with monkeypatch.context() as broken:
             broken.setattr(hub, "_data", lambda event: event.gone)
             await say(job, "line-1")
