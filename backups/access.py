@@ -21,6 +21,9 @@ class Action(StrEnum):
     READ_AUDIT = "read-audit"
     BACK_UP = "back-up"
     UPLOAD = "upload"
+    KEEP = "keep"
+    ACCEPT = "accept"
+    SCHEDULE = "schedule"
     PLAN = "plan"
     RESTORE = "restore"
     CANCEL = "cancel"
@@ -34,6 +37,7 @@ FOR_JOB = {
     Job.Kind.COMPARE: Action.COMPARE,
     Job.Kind.PLAN: Action.PLAN,
     Job.Kind.RESTORE: Action.RESTORE,
+    Job.Kind.KEEP: Action.KEEP,
 }
 """What it takes to ask for a kind of job, and to have it carried out."""
 
@@ -45,6 +49,9 @@ _WORDS = {
     Action.READ_AUDIT: "read the audit log",
     Action.BACK_UP: "make backups",
     Action.UPLOAD: "upload a backup",
+    Action.KEEP: "keep backups out of expiry",
+    Action.ACCEPT: "accept a backup with fewer users",
+    Action.SCHEDULE: "decide when pools are backed up, and test alarms",
     Action.PLAN: "plan a restore",
     Action.RESTORE: "restore",
     Action.CANCEL: "pause, resume or cancel jobs",

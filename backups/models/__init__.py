@@ -1,7 +1,8 @@
 """Where it lands: the database. The bucket is the truth about backups; jobs, ledger and audit live here."""
 
+from backups.models.alarm import Alarm, Delivery
 from backups.models.audit import AuditEntry, AuditHead
-from backups.models.backup import Backup, Catalogue
+from backups.models.backup import Backup, Catalogue, Deleted
 from backups.models.challenge import Challenge
 from backups.models.clock import database_now
 from backups.models.difference import Difference
@@ -10,20 +11,26 @@ from backups.models.item import Item
 from backups.models.job import Job
 from backups.models.operator import Operator
 from backups.models.plan import Plan
+from backups.models.policy import Acceptance, Policy
 from backups.models.pool import Pool
 
 __all__ = [
+    "Acceptance",
+    "Alarm",
     "AuditEntry",
     "AuditHead",
     "Backup",
     "Catalogue",
     "Challenge",
+    "Deleted",
+    "Delivery",
     "Difference",
     "Event",
     "Item",
     "Job",
     "Operator",
     "Plan",
+    "Policy",
     "Pool",
     "database_now",
 ]

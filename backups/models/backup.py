@@ -48,6 +48,11 @@ class Backup(models.Model):
     fingerprint = models.CharField(max_length=64)  # over keys, sizes and etags: when it changes, read again
     suggested = models.BooleanField(default=False)
     passed_over = models.CharField(max_length=200, blank=True)  # why it is newer and yet not suggested
+    modified_at = models.DateTimeField(null=True)  # of its newest object: expiry counts from there
+    encryption = models.CharField(max_length=200, blank=True)  # "aws:kms arn:…"; "" where it is not told
+    lock = models.CharField(max_length=12, blank=True)  # Object Lock's mode, "" for none or not told
+    locked_until = models.DateTimeField(null=True)
+    kept_as = models.CharField(max_length=340, blank=True)  # the copy out of expiry: its prefix there
     being_made_by = models.ForeignKey("Job", null=True, on_delete=models.SET_NULL, related_name="+")
 
     class Meta:
@@ -71,6 +76,22 @@ class Backup(models.Model):
         return f"{self.key}/data.json"
 
 
+class Deleted(models.Model):
+    """A backup behind delete markers: its versions are still there, until the bucket's rules end them."""
+
+    key = models.CharField(max_length=300, unique=True)
+    pool_name = models.CharField(max_length=128, db_index=True)
+    taken_at = models.DateTimeField(db_index=True)
+    deleted_at = models.DateTimeField()
+    parts = models.JSONField()  # [{"name": "data.json", "version": "…", "size": bytes}], newest version each
+
+    class Meta:
+        ordering = ("-taken_at", "-id")
+
+    def __str__(self) -> str:
+        return self.key
+
+
 class Catalogue(models.Model):
     """One row: the last look at the bucket."""
 
@@ -79,6 +100,7 @@ class Catalogue(models.Model):
     whole_at = models.DateTimeField(null=True)  # the last one over every object
     strangers = models.IntegerField(default=0)  # objects that are no part of any backup, at whole_at
     problem = models.TextField(blank=True)  # why the last look was not answered
+    storage = models.JSONField(default=dict)  # core.expiry's rules of each bucket, or why they are not known
     regions = models.JSONField(
         default=dict
     )  # Region -> {"at": of its last answered list, "why": it has none since}

@@ -19,6 +19,7 @@ class Job(models.Model):
         COMPARE = "compare", "Comparison"
         PLAN = "plan", "Restore plan"
         RESTORE = "restore", "Restore"
+        KEEP = "keep", "Kept copy"
 
     class Queue(models.TextChoices):
         READ = "read"

@@ -24,6 +24,9 @@ class Pool(models.Model):
     mail = models.CharField(max_length=32, blank=True)  # COGNITO_DEFAULT | DEVELOPER (SES)
     looked_at = models.DateTimeField(null=True)  # the last look, answered or not
     last_seen_at = models.DateTimeField(null=True)  # the last look that found it
+    tier = models.CharField(max_length=16, blank=True)  # LITE | ESSENTIALS | PLUS
+    doubt = models.CharField(max_length=8, blank=True)  # what the last look saw and a second one must confirm
+    doubted_at = models.DateTimeField(null=True)
     why_unknown = models.TextField(blank=True)
 
     class Meta:
