@@ -86,8 +86,9 @@ def test_beat_dies_and_the_next_one_finds_what_was_lost_meanwhile(stage: Stage, 
 @pytest.mark.slow
 def test_the_web_process_dies_and_watchers_miss_nothing(stage: Stage, start: Start) -> None:
     restore = start()
-    for share in (0.2, 0.5):
+    for times, share in enumerate((0.2, 0.5), 1):
         restore.until(restore.dice.uniform(share, share + 0.2))
+        soon(lambda times=times: restore.watcher.connected == times, "the watcher to be back", 10)
         stage.kill(stage.standing["web"])
         stage.revive("web")
     restore.finish()
