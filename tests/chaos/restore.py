@@ -90,6 +90,10 @@ class Restore:
         scale = self.stage.scale
         soon(lambda: self.created >= there, f"{there:.0f} users created", scale.undisturbed + scale.takeover)
 
+    def watched(self, times: int) -> None:
+        """Wait until its watcher has come to the stream so many times."""
+        soon(lambda: self.watcher.connected == times, "the watcher to be there", 10)
+
     @property
     def process(self) -> int:
         """The id of the process that runs it now."""

@@ -88,7 +88,7 @@ def test_the_web_process_dies_and_watchers_miss_nothing(stage: Stage, start: Sta
     restore = start()
     for times, share in enumerate((0.2, 0.5), 1):
         restore.until(restore.dice.uniform(share, share + 0.2))
-        soon(lambda times=times: restore.watcher.connected == times, "the watcher to be back", 10)
+        restore.watched(times)
         stage.kill(stage.standing["web"])
         stage.revive("web")
     restore.finish()
