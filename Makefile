@@ -9,7 +9,7 @@ NOT_SLOW := and not slow
 WORLD ?= default
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset check test test-all contract-aws emulators chaos bench-standin bench-stream screens packages lock clean
+.PHONY: help demo demo-reset check test test-all contract-aws emulators chaos bench-backup bench-catalogue bench-standin bench-stream screens packages lock clean
 help:
 	@sed -n 's/^# //p' $(firstword $(MAKEFILE_LIST)) | head -n 2
 
@@ -75,7 +75,8 @@ demo-reset: .venv/.demo var/ministack-venv/.installed
 # --- static --------------------------------------------------------------------------------------
 DEPLOY := PRODUCTION=true TRUSTED_PROXIES=1 ALLOWED_HOSTS=backups.example.org CSRF_TRUSTED_ORIGINS=https://backups.example.org \
 	SECRET_KEY=a-key-of-this-check-alone-0123456789-abcdefghijklmnopqrstuvwxyz SEAL_KEY=a-seal-of-this-check-alone-0123456789 \
-	AWS_REGION=eu-west-1 POOL_REGIONS=eu-west-1 DATABASE_URL=postgres://app@db.example.org/app REDIS_URL=redis://broker.example.org
+	AWS_REGION=eu-west-1 POOL_REGIONS=eu-west-1 DATABASE_URL=postgres://app@db.example.org/app REDIS_URL=redis://broker.example.org \
+	SLACK_WEBHOOK=https://hooks.slack.com/services/check PUBLIC_URL=https://backups.example.org
 check: .venv/.dev
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
@@ -117,8 +118,15 @@ chaos: $(TESTS)
 bench-standin: .venv/.dev
 	@$(RUN) -m tests.bench.standin
 
+bench-catalogue: .venv/.dev
+	@$(RUN) -m tests.bench.catalogue
+
 bench-stream: .venv/.dev
 	@$(RUN) -m tests.bench.stream
+
+# MILLION=1: a million users too, where no quota binds, and cbr beside them.
+bench-backup: .venv/.dev var/ministack-venv/.installed var/node/.installed
+	@$(RUN) -m tests.bench.backup $(if $(MILLION),--million)
 
 # Pictures of every page, of the demo's default world, into docs/screens.
 screens: $(TESTS)

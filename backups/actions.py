@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import orjson
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
-from backups import access, auth, catalogue, queue, wiring
+from backups import access, auth, bucket, catalogue, queue, runner, schedule, storage, wiring
 from backups.core import files, naming, principal
 from backups.core import identity_map as mapping
 from backups.core.files import Unreadable
@@ -24,7 +24,7 @@ from backups.core.lifecycle import ACTIVE, OVER, State, sources_of
 from backups.core.plan import Messages
 from backups.core.snapshot import environment_of, iso
 from backups.engine.ports import Cause, PortError
-from backups.models import Backup, Job, Operator, Plan, Pool, database_now
+from backups.models import Acceptance, Backup, Job, Operator, Plan, Policy, Pool, database_now
 from backups.models.audit import Act, record
 from backups.reporting import announce
 from backups.runner import restore as restoring
@@ -32,6 +32,7 @@ from backups.runner.plan import mails_today
 from backups.runner.sources import FILE, LIVE
 
 CHUNK = 1 << 20
+SHORTEST_REASON, LONGEST_REASON = 3, 500  # words, characters
 
 
 class Refused(Exception):
@@ -51,6 +52,9 @@ class Actor:
     address: str = ""
     terminal: bool = False
     key_id: str = ""  # the access key of the session that asks
+
+
+THE_SCHEDULE = Actor(runner.SCHEDULE, "the schedule")
 
 
 def actor_of(request: HttpRequest) -> Actor:
@@ -81,6 +85,12 @@ def note(
 def start_backup(actor: Actor, pool: Pool) -> Job:
     job = Job(kind=Job.Kind.BACKUP, queue=Job.Queue.READ, params={"trigger": Backup.MadeBy.PERSON})
     return _start(actor, job, pool, Act.BACKUP_ASKED)
+
+
+def start_scheduled(pool: Pool) -> Job:
+    """A backup that is due by the pool's policy; whoever set that stands behind it."""
+    job = Job(kind=Job.Kind.BACKUP, queue=Job.Queue.READ, params={"trigger": Backup.MadeBy.SCHEDULE})
+    return _start(THE_SCHEDULE, job, pool, Act.BACKUP_ASKED)
 
 
 def start_compare(actor: Actor, from_: str, to: str) -> Job:
@@ -287,6 +297,52 @@ def check_backup(actor: Actor, backup: Backup) -> Backup:
     return checked
 
 
+def start_keep(actor: Actor, backup: Backup) -> Job:
+    """Copy a backup to where no lifecycle rule ends it. Raises Refused where nothing would keep it."""
+    if backup.key.startswith(naming.KEPT):
+        raise Refused("This is a kept copy already; no rule of its bucket ends it.")
+    if not backup.readable:
+        raise Refused(f"This backup cannot be used, so it is not kept: {backup.reason}.")
+    busy = Job.objects.filter(kind=Job.Kind.KEEP, params__key=backup.key, state__in=ACTIVE).first()
+    if busy is not None:
+        raise Refused(f"Job {busy.pk} ({busy.get_state_display()}) is keeping this backup already.")
+    try:
+        place = bucket.kept_store_for(backup.pool_name)
+        why = storage.why_not_keep(storage.refresh(place), place.bucket)
+    except PortError as error:
+        raise Refused(f"{error} Nothing was kept.", 409 if error.cause is Cause.GONE else 503) from None
+    if why:
+        raise Refused(why)
+    job = Job(kind=Job.Kind.KEEP, queue=Job.Queue.READ, params={"key": backup.key})
+    job.region, job.pool_id, job.pool_name = backup.region, backup.pool_id, backup.pool_name
+    return _start(actor, job, None, Act.KEEP_ASKED, key=backup.key, bucket=place.bucket)
+
+
+def accept_fall(actor: Actor, backup: Backup, reason: str) -> Backup:
+    """So few users are right: the backup may be suggested, and what follows is measured from it."""
+    _may_now(actor, access.Action.ACCEPT)
+    reason = _reason(reason, "whoever finds so few users")
+    with transaction.atomic():
+        backup = Backup.objects.select_for_update().get(pk=backup.pk)
+        if not catalogue.fell(backup):
+            raise Refused("This backup is not passed over for holding fewer users. Nothing was changed.")
+        Acceptance.objects.create(
+            key=backup.key, by=actor.name, by_id=actor.id, at=database_now(), reason=reason
+        )
+        note(
+            actor,
+            Act.FALL_ACCEPTED,
+            pool=backup.pool_name,
+            key=backup.key,
+            users=backup.users,
+            fall=backup.passed_over,
+            reason=reason,
+        )
+        catalogue.weigh(backup.pool_name)
+    backup.refresh_from_db()
+    return backup
+
+
 def identity_map(actor: Actor, job: Job) -> Iterator[str]:
     """Old to new identity of everybody whom a restore created or found, as CSV lines."""
     if job.kind != Job.Kind.RESTORE:
@@ -302,6 +358,62 @@ def identity_map(actor: Actor, job: Job) -> Iterator[str]:
     rows = job.items.exclude(new_sub="").order_by("position")
     columns = ("old_sub", "new_sub", "old_username", "new_username", "email")
     return mapping.lines(rows.values_list(*columns).iterator())
+
+
+# --- policies --------------------------------------------------------------------------------
+
+
+def set_policy(
+    actor: Actor,
+    *,
+    region: str,
+    name: str,
+    enabled: bool,
+    cron: str,
+    zone: str,
+    shrink_percent: int,
+    mfa: str,
+) -> Policy:
+    """How pools of this Region and name are backed up and watched, from now on. Raises Refused."""
+    _may_now(actor, access.Action.SCHEDULE)
+    cron, zone = " ".join(cron.split()), zone.strip()
+    known = {"region": region, "name": name}
+    as_it_stands = Policy.objects.filter(**known, cron=cron, zone=zone).exists()
+    try:
+        if enabled or not as_it_stands:  # a schedule that this host cannot read may be switched off
+            schedule.check(cron, zone)
+    except ValueError as error:
+        raise Refused(f"{error} Nothing was changed.", 400) from None
+    if not 1 <= shrink_percent <= 99:
+        raise Refused("A fall is an alarm from 1 to 99 percent on. Nothing was changed.", 400)
+    if mfa not in Policy.Mfa.values:
+        raise Refused(f"Second factors are read {_or(Policy.Mfa.values)}. Nothing was changed.", 400)
+    if not (Pool.objects.filter(**known).exists() or Policy.objects.filter(**known).exists()):
+        raise Refused(f"No pool {name} was seen in {region}. Nothing was changed.", 404)
+    wanted = {"enabled": enabled, "cron": cron, "zone": zone, "shrink_percent": shrink_percent, "mfa": mfa}
+    try:
+        with transaction.atomic():
+            return _set_policy(actor, known, wanted)
+    except IntegrityError:
+        raise Refused("Somebody else decided this at this very second. Look at it again.") from None
+
+
+def _set_policy(actor: Actor, known: dict[str, str], wanted: dict[str, Any]) -> Policy:
+    now = database_now()
+    policy = Policy.objects.select_for_update().filter(**known).first()
+    old = {name: getattr(policy, name) for name in wanted} if policy else None
+    policy = policy or Policy(**known)
+    when = ("enabled", "cron", "zone")
+    if old is None or any(old[name] != wanted[name] for name in when):  # else what is due stays due
+        policy.next_at = None
+        if wanted["enabled"]:
+            policy.next_at = schedule.next_runs(wanted["cron"], wanted["zone"], now, 1)[0]
+    for name, value in wanted.items():
+        setattr(policy, name, value)
+    policy.set_by, policy.set_at = actor.name, now
+    policy.save()
+    note(actor, Act.POLICY_SET, pool=policy.name, region=policy.region, old=old, new=wanted)
+    return policy
 
 
 # --- how -------------------------------------------------------------------------------------
@@ -329,7 +441,7 @@ def _start(actor: Actor, job: Job, pool: Pool | None, act: Act, **details: objec
 
 def _may_now(actor: Actor, action: access.Action) -> None:
     """IAM is asked anew for each act: the page may have been open since before somebody left the group."""
-    if actor.terminal:
+    if actor.terminal or actor is THE_SCHEDULE:
         return
     operator = Operator.objects.get(unique_id=actor.id)
     operator.key_id = actor.key_id  # the key of this session: one that was switched off starts nothing
@@ -339,6 +451,21 @@ def _may_now(actor: Actor, action: access.Action) -> None:
         raise Refused(f"{error} Nothing was started.", 503 if isinstance(error, PortError) else 403) from None
     if not (allowed := access.can(operator, action)):
         raise Refused(f"{allowed.why} Nothing was started.", 403)
+
+
+def _reason(reason: str, who: str) -> str:
+    """A reason that says something, without the space around it."""
+    reason = " ".join(reason.split())
+    if len(reason) > LONGEST_REASON:
+        raise Refused(f"The reason has more than {LONGEST_REASON} characters. Nothing was changed.", 400)
+    if len(reason.split()) < SHORTEST_REASON:
+        raise Refused(f"Say why in a few words: it stands in the audit log for {who}.", 400)
+    return reason
+
+
+def _or(names: Collection[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} or {last}"
 
 
 def _busy(job: Job) -> str:

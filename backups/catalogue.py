@@ -6,67 +6,35 @@ that is not answered changes nothing but the time of the look: unknown is not mi
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
 
-import orjson
 import structlog
 from django.conf import settings
-from django.db import DataError, IntegrityError, transaction
-from django.db.models import Q
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from backups import seal, wiring
-from backups.core import naming
-from backups.core.lifecycle import ACTIVE
-from backups.core.snapshot import ENVIRONMENTS, PoolFacts, User, environment_of
+from backups import bucket, seal, storage, wiring
+from backups.core import falls, naming
+from backups.core.snapshot import PoolFacts, User
 from backups.core.suggested import Candidate, suggest
 from backups.engine import check
-from backups.engine.ports import BackupStore, Cause, Outcome, PortError, Stored
+from backups.engine.ports import Cause, PortError
 from backups.engine.reading import parts_of, read_backup
-from backups.models import Backup, Catalogue, Job, Pool
+from backups.models import Acceptance, Backup, Catalogue, Job, Policy, Pool, database_now
 
 log = structlog.get_logger(__name__)
-_OF_THE_BUCKET = ("looked_at", "answered_at", "whole_at", "strangers", "problem")
-RECENT = timedelta(hours=48)  # manifests finish late
-_OF_ONE_OBJECT = frozenset({Cause.DENIED, Cause.MISSING, Cause.REFUSED})
-"""What says something of one object; any other cause is the bucket's, or ours."""
-_DOES_NOT_FIT = "what it says of itself is longer or larger than any backup's"
-_TRIGGERS = {
-    made.value: made for made in (Backup.MadeBy.PERSON, Backup.MadeBy.SCHEDULE, Backup.MadeBy.BEFORE_RESTORE)
-}
+UNDER_WAY = timedelta(minutes=10)
+READABLE = (Backup.State.COMPLETE, Backup.State.USERS_ONLY)
+SHRINK_PERCENT = 5
+"""Where no policy says another number."""
 
-
-class Silent:
-    """A report for what nobody watches."""
-
-    def phase(self, name: str, total: int | None = None) -> None: ...
-    def say(self, kind: str, text: str, **data: Any) -> None: ...
-    def count(self, **counters: int) -> None: ...
-    def intend(self, keys: Sequence[str], step: str = "") -> datetime:
-        return wiring.clock().now()
-
-    def outcome(self, outcome: Outcome) -> None: ...
-    def keep_going(self) -> None: ...
-    def stopping(self) -> bool:
-        return False
-
-
-def store_for(pool_name: str) -> BackupStore:
-    """The bucket that holds the backups of a pool; an upload ("") lies with production's."""
-    return wiring.store(environment_of(pool_name) or ENVIRONMENTS[0])
-
-
-def store_of(backup: Backup) -> BackupStore:
-    return store_for(backup.pool_name)
+store_for, store_of, store_at = bucket.store_for, bucket.store_of, bucket.store_at
 
 
 def users_of(backup: Backup) -> Iterator[User]:
     """The backup's users, for a page. Raises core.files.Unreadable, PortError."""
-    with read_backup(store_of(backup), backup.key, Silent(), "users") as reading:
+    with read_backup(bucket.store_of(backup), backup.key, bucket.Silent(), "users") as reading:
         yield from reading.users()
 
 
@@ -74,25 +42,31 @@ def look_at_bucket(*, whole: bool) -> None:
     """Bring the catalogue up to date: the last 48 hours, or every object. Raises PortError."""
     now = timezone.now()
     row = Catalogue.row()
-    row.looked_at = now
-    try:
-        strangers = 0
-        for environment in ENVIRONMENTS if _many_buckets() else ENVIRONMENTS[:1]:
-            strangers += _look_at(environment, whole=whole)
-    except PortError as error:
-        row.problem = str(error)
-        row.save(update_fields=_OF_THE_BUCKET)
-        raise
-    row.problem, row.answered_at = "", now
+    if not whole and row.whole_at is None and _under_way(row, now):
+        return  # the first whole look writes its rows as it goes; two would read the same ones
+    mine = Catalogue.objects.filter(pk=row.pk)
+    mine.update(looked_at=now)
     if whole:
-        row.whole_at, row.strangers = now, strangers
-    row.save(update_fields=_OF_THE_BUCKET)
-    _suggest()
+        mine.update(whole_begun_at=now)
+    try:
+        strangers = sum(bucket.look_at(environment, whole=whole) for environment in bucket.places())
+    except PortError as error:
+        mine.update(problem=str(error))
+        raise
+    finally:
+        if whole:
+            mine.update(whole_begun_at=None)
+    mine.update(problem="", answered_at=now)
+    if whole:
+        mine.update(whole_at=now, strangers=strangers)
+    _look_at_kept(whole=whole)
+    _suggest(whole=whole)
 
 
 def whole_look_is_due() -> bool:
-    whole_at = Catalogue.row().whole_at
-    return whole_at is None or timezone.now() - whole_at > timedelta(days=1)
+    """Once a day, unless one is under way."""
+    row, now = Catalogue.row(), timezone.now()
+    return not _under_way(row, now) and (row.whole_at is None or now - row.whole_at > timedelta(days=1))
 
 
 def note_one(key: str) -> Backup:
@@ -100,19 +74,47 @@ def note_one(key: str) -> Backup:
     name = naming.parse(key)
     if name is None:
         raise Backup.DoesNotExist(f"{key} is no backup's key")
-    store = store_for("" if name.upload else name.name)
+    if name.kept and (original := Backup.objects.filter(key=name.original, kept_as=name.key).first()):
+        return original  # the copy of one that still stands is no row of its own
+    store = bucket.store_at(name)
     parts = parts_of(store, name.key)
-    if not parts:
+    if parts:
+        bucket.note(store, storage.known(store.bucket), [(name, parts)], fresh=True)
+    noted = Backup.objects.filter(key=name.key).first() if parts else None
+    if noted is None:
         raise Backup.DoesNotExist(f"{key} is not in {store.bucket}")
-    backup = _note(store, name, parts)
     _suggest()
-    return backup
+    noted.refresh_from_db()
+    return noted
+
+
+def _under_way(row: Catalogue, now: datetime) -> bool:
+    """Whether a whole look goes on; one that has not moved for so long was killed."""
+    return row.whole_begun_at is not None and now - row.whole_begun_at < UNDER_WAY
+
+
+def _look_at_kept(*, whole: bool) -> None:
+    """A bucket of reports that does not answer is said, and does not spoil the look at the backups."""
+    try:
+        pools = bucket.look_at_kept(whole=whole)
+    except PortError as error:
+        log.warning("kept copies not listed", cause=str(error.cause), code=error.code)
+        storage.remember({}, kept_why=str(error))
+        return
+    storage.remember({}, kept_why="")
+    for pool_name in pools - {""}:
+        weigh(pool_name)
 
 
 def check_one(backup: Backup) -> Backup:
     """Read everything back and recompute; writes checked.json when it agrees. Raises PortError."""
     found = check.check(
-        store_of(backup), backup.key, Silent(), wiring.clock(), tool=tool(), seal_holds=seal.holds
+        bucket.store_of(backup),
+        backup.key,
+        bucket.Silent(),
+        wiring.clock(),
+        tool=tool(),
+        seal_holds=seal.holds,
     )
     if found.state == Backup.State.COMPLETE:
         backup = note_one(backup.key)
@@ -123,6 +125,7 @@ def check_one(backup: Backup) -> Backup:
     # A look trusts sizes; the check has read the bytes, and what it found stands until they change.
     backup.state, backup.checked, backup.reason = found.state, False, found.reason
     backup.users = found.users
+    backup.weighed = False
     backup.save()
     _suggest()
     return backup
@@ -141,7 +144,7 @@ def reserve(job: Job, taken_at: datetime) -> Backup:
                     taken_at=taken_at.replace(microsecond=0),
                     state=Backup.State.INCOMPLETE,
                     reason="being made",
-                    made_by=Backup.MadeBy.PERSON,
+                    made_by=bucket.TRIGGERS.get(job.params.get("trigger", ""), Backup.MadeBy.PERSON),
                     made_by_who=job.asked_by_name,
                     being_made_by=job,
                 )
@@ -155,198 +158,189 @@ def look_at_pools() -> dict[str, str]:
     Returns Region -> why, for those that did not answer.
     """
     looks: dict[str, dict[str, str]] = Catalogue.row().regions
+    Catalogue.objects.filter(pk=1).update(pools_asked_at=database_now())
     for region in settings.POOL_REGIONS:
-        now = timezone.now()
-        try:
-            found = wiring.find_pools(region)
-            looks[region] = {"at": now.isoformat(), "why": ""}
-        except PortError as error:
-            looks[region] = {**looks.get(region, {"at": ""}), "why": str(error)}
-            Pool.objects.filter(region=region).update(
-                presence=Pool.Presence.UNKNOWN, looked_at=now, why_unknown=str(error)
-            )
-            log.warning("pools not listed", region=region, cause=str(error.cause))
-            continue
-        for facts in found:
-            note_pool(facts)
-        gone = Pool.objects.filter(region=region).exclude(pool_id__in=[facts.pool_id for facts in found])
-        gone.update(presence=Pool.Presence.GONE, looked_at=now, why_unknown="")
+        looks[region] = _look_at_region(region, looks.get(region, {"at": ""}))
     Catalogue.objects.filter(pk=1).update(regions=looks)
     return {region: looks[region]["why"] for region in settings.POOL_REGIONS if looks[region]["why"]}
 
 
+def _look_at_region(region: str, before: dict[str, str]) -> dict[str, str]:
+    """Every pool that is listed, and those that are not listed any more. Returns what is kept of the look."""
+    now = database_now()
+    known = Pool.objects.filter(region=region).exclude(presence=Pool.Presence.GONE)
+    try:
+        found = wiring.find_pools(region)
+    except PortError as error:
+        log.warning("pools not listed", region=region, cause=str(error.cause))
+        known.update(presence=Pool.Presence.UNKNOWN, looked_at=now, why_unknown=str(error))
+        return {**before, "why": str(error)}
+    for facts in found:
+        if isinstance(facts, wiring.Untold):
+            _note_untold(region, facts, now)
+        else:
+            note_pool(facts)
+    unlisted = known.exclude(pool_id__in=[facts.pool_id for facts in found])
+    for pool_id in list(unlisted.values_list("pool_id", flat=True)):
+        look_again(region, pool_id)  # a list that lacks it is no proof
+    return {"at": now.isoformat(), "why": ""}
+
+
 def look_at_pool(pool_id: str) -> None:
-    """One pool by its id, in every configured Region: where the list is denied, this may be allowed."""
+    """One pool by its id, in every configured Region: where the list is denied, this may be allowed.
+
+    Takes ten seconds where AWS says that it does not exist: then it is asked twice.
+    """
     for region in settings.POOL_REGIONS:
-        try:
-            note_pool(wiring.pool(region, pool_id).facts())
-        except PortError as error:
-            if error.cause is Cause.GONE:
-                known = Pool.objects.filter(region=region, pool_id=pool_id)
-                known.update(presence=Pool.Presence.GONE, looked_at=timezone.now(), why_unknown="")
+        pool = look_again(region, pool_id)
+        if pool is not None and pool.doubt == falls.GONE:
+            wiring.clock().sleep(falls.SECOND_LOOK.total_seconds())
+            look_again(region, pool_id, database_now() + falls.SECOND_LOOK)
 
 
-def note_pool(facts: PoolFacts) -> Pool:
-    """A pool that was just described."""
-    now = timezone.now()
-    pool, _ = Pool.objects.update_or_create(
-        pool_id=facts.pool_id,
-        defaults={
-            "region": facts.region,
-            "name": facts.name,
-            "account": facts.account,
-            "presence": Pool.Presence.THERE,
-            "estimated_users": facts.estimated_users,
-            "mail": facts.mail,
-            "looked_at": now,
-            "last_seen_at": now,
-            "why_unknown": "",
-        },
-    )
+def look_again(region: str, pool_id: str, now: datetime | None = None) -> Pool | None:
+    """Describe one pool and note the answer: gone only when AWS says so a second time, 10 s later.
+
+    None where it is neither there nor known.
+    """
+    try:
+        return note_pool(wiring.pool(region, pool_id).facts(), now)
+    except PortError as error:
+        if error.cause is Cause.GONE:
+            return _note_gone(region, pool_id, now or database_now())
+        pool = Pool.objects.filter(region=region, pool_id=pool_id).first()
+        if pool is not None:
+            pool.presence, pool.why_unknown = Pool.Presence.UNKNOWN, str(error)
+            pool.looked_at = now or database_now()
+            pool.save(update_fields=["presence", "why_unknown", "looked_at"])
+        return pool
+
+
+def note_pool(facts: PoolFacts, now: datetime | None = None) -> Pool:
+    """A pool that was just described. A number that fell is in doubt until a second look saw it too."""
+    now = now or database_now()
+    percent = shrink_percent(facts.region, facts.name)
+    with transaction.atomic():
+        Pool.objects.get_or_create(
+            pool_id=facts.pool_id, defaults={"region": facts.region, "name": facts.name}
+        )
+        pool = Pool.objects.select_for_update().get(pool_id=facts.pool_id)
+        before = users_before(facts.region, facts.name, pool)
+        seen = falls.fallen(before, facts.estimated_users, percent)
+        doubt = falls.doubted(seen, pool.fell, _doubt_of(pool), now)
+        _doubt(pool, doubt)
+        pool.fell = pool.fell if doubt else seen
+        if not falls.fallen(pool.estimated_before, facts.estimated_users, percent):
+            pool.estimated_before = facts.estimated_users
+        pool.region, pool.name, pool.account = facts.region, facts.name, facts.account
+        pool.presence, pool.why_unknown = Pool.Presence.THERE, ""
+        pool.estimated_users, pool.mail, pool.tier = facts.estimated_users, facts.mail, facts.tier
+        pool.looked_at = pool.last_seen_at = now
+        pool.save()
     return pool
+
+
+def _note_gone(region: str, pool_id: str, now: datetime) -> Pool | None:
+    """AWS says that there is no such pool: once is a doubt, twice is so."""
+    with transaction.atomic():
+        pool = Pool.objects.select_for_update().filter(region=region, pool_id=pool_id).first()
+        if pool is None:
+            return None
+        settled = falls.GONE if pool.presence == Pool.Presence.GONE else ""
+        doubt = falls.doubted(falls.GONE, settled, _doubt_of(pool), now)
+        _doubt(pool, doubt)
+        pool.presence = Pool.Presence.UNKNOWN if doubt else Pool.Presence.GONE
+        pool.why_unknown = (
+            f"AWS said at {doubt.since:%H:%M:%S} UTC that it does not exist; it is asked a second time."
+            if doubt
+            else ""
+        )
+        pool.looked_at = now
+        pool.save()
+    return pool
+
+
+def _note_untold(region: str, untold: wiring.Untold, now: datetime) -> None:
+    """It is listed, and may not be described."""
+    unknown = {"presence": Pool.Presence.UNKNOWN, "looked_at": now, "why_unknown": str(untold.error)}
+    Pool.objects.update_or_create(
+        pool_id=untold.pool_id, defaults={"region": region, "name": untold.name, **unknown}
+    )
+
+
+def _doubt_of(pool: Pool) -> falls.Doubt | None:
+    return falls.Doubt(pool.doubt, pool.doubted_at) if pool.doubt and pool.doubted_at else None
+
+
+def _doubt(pool: Pool, doubt: falls.Doubt | None) -> None:
+    pool.doubt, pool.doubted_at = (doubt.what, doubt.since) if doubt else ("", None)
+
+
+def users_before(region: str, name: str, pool: Pool) -> int | None:
+    """What a fall of the pool is measured from: its suggested backup, else its own estimate before."""
+    backup = suggested(region, name)
+    return pool.estimated_before if backup is None else backup.users
+
+
+def shrink_percent(region: str, name: str) -> int:
+    """A fall of more is an alarm."""
+    told = Policy.objects.filter(region=region, name=name).values_list("shrink_percent", flat=True).first()
+    return SHRINK_PERCENT if told is None else told
+
+
+def fell(backup: Backup) -> bool:
+    """Whether it is passed over for holding fewer users, which somebody may accept."""
+    whole = backup.readable and backup.users is not None
+    return whole and bool(backup.passed_over) and backup.made_by != Backup.MadeBy.BEFORE_RESTORE
+
+
+def suggested(region: str, name: str) -> Backup | None:
+    """The backup that every button takes, of a pool of this Region and name."""
+    held = Backup.objects.filter(pool_name=name, region__in=(region, ""), suggested=True)
+    return held.order_by("-taken_at", "-pk").first()
 
 
 def tool() -> str:
     return f"cognito-admin {settings.VERSION}"
 
 
-def _many_buckets() -> bool:
-    return "{environment}" in settings.BACKUP_BUCKET
+def _suggest(*, whole: bool = False) -> None:
+    """The suggested backup anew, of the pools of which a backup was read, or of all."""
+    rows = Backup.objects.exclude(pool_name="").order_by()
+    if not whole:
+        rows = rows.filter(weighed=False)
+    for pool_name in list(rows.values_list("pool_name", flat=True).distinct()):
+        weigh(pool_name)
 
 
-def _look_at(environment: str, *, whole: bool) -> int:
-    """Returns how many objects are no part of any backup (of those that were listed)."""
-    store = wiring.store(environment)
-    here = Backup.objects.all()
-    if _many_buckets():
-        held = Q(pool_name__endswith=f"-{environment}")
-        here = here.filter(held | Q(pool_name="") if environment == ENVIRONMENTS[0] else held)
-    newest = here.exclude(made_by=Backup.MadeBy.UPLOAD).order_by("-taken_at").first()
-    after = ""
-    if newest is not None and not whole:
-        after = naming.key_of(newest.taken_at - RECENT, "")
-    found: dict[str, tuple[naming.Key, dict[str, Stored]]] = {}
-    strangers = 0
-    for stored in _objects(store, after):
-        split = naming.split(stored.key)
-        if split is None:
-            strangers += not stored.key.startswith(naming.OWN)
-            continue
-        name, part = split
-        found.setdefault(name.key, (name, {}))[1][part] = stored
-    for name, parts in found.values():
-        _note(store, name, parts)
-    if whole:
-        here.exclude(key__in=list(found)).exclude(being_made_by__state__in=ACTIVE).delete()
-    return strangers
-
-
-def _objects(store: BackupStore, after: str) -> Iterator[Stored]:
-    for stored in store.list(after=after):
-        if stored.key.startswith(naming.OWN):
-            break  # our own reports are many; of them only the uploads are backups
-        yield stored
-    yield from store.list(naming.UPLOADS)
-
-
-def _note(store: BackupStore, name: naming.Key, parts: dict[str, Stored]) -> Backup:
-    fingerprint = _fingerprint(parts)
-    known = Backup.objects.filter(key=name.key).first()
-    if known is not None and known.fingerprint == fingerprint:
-        return known
-    if known is not None and known.being_made_by and not known.being_made_by.over:
-        return known  # its parts are still being put; the job notes it when it ends
-    about: dict[str, str] = {}
-    try:
-        found = check.look(
-            store, name.key, parts, Silent(), seal.holds, late_check=settings.ORIGIN_LATE_CHECK
-        )
-        if name.upload:
-            about = _about_upload(store, name.key, parts)
-    except PortError as error:
-        if error.cause not in _OF_ONE_OBJECT:
-            raise
-        found, fingerprint = check.Found("unreadable", reason=str(error)), ""  # asked again at the next look
-    try:
-        return _keep(name, parts, fingerprint, found, about)
-    except (ValueError, OverflowError, DataError) as error:  # one backup must not stop the look at all others
-        log.warning("a backup does not fit the catalogue", key=name.key, error=type(error).__name__)
-        return _keep(name, parts, fingerprint, check.Found("unreadable", reason=_DOES_NOT_FIT), {})
-
-
-def _keep(
-    name: naming.Key, parts: dict[str, Stored], fingerprint: str, found: check.Found, about: dict[str, str]
-) -> Backup:
-    """Write the row. Raises ValueError, OverflowError, DataError for what the database cannot hold."""
-    manifest = found.manifest
-    made_by, who = Backup.MadeBy.CBR, ""
-    title = ""
-    if name.upload:
-        made_by, who, title = Backup.MadeBy.UPLOAD, about.get("by", ""), about.get("file", name.name)
-    elif manifest is not None:
-        made_by, who = _TRIGGERS.get(manifest.trigger, Backup.MadeBy.PERSON), manifest.made_by
-    elif set(parts) != {naming.DATA}:
-        made_by = Backup.MadeBy.PERSON
-    backup, _ = Backup.objects.update_or_create(
-        key=name.key,
-        defaults={
-            "pool_name": "" if name.upload else name.name,
-            "pool_id": manifest.pool_id if manifest else "",
-            "region": manifest.region if manifest else "",
-            "taken_at": name.taken_at,
-            "state": found.state,
-            "checked": found.checked,
-            "origin": found.origin,
-            "made_by": made_by,
-            "made_by_who": who,
-            "title": title,
-            "users": found.users,
-            "groups": found.groups,
-            "memberships": found.memberships,
-            "size": sum(stored.size for stored in parts.values()),
-            "reason": found.reason,
-            "manifest": orjson.loads(orjson.dumps(asdict(manifest))) if manifest else None,
-            "fingerprint": fingerprint,
-            "being_made_by": None,
-        },
-    )
-    return backup
-
-
-def _about_upload(store: BackupStore, key: str, parts: dict[str, Stored]) -> dict[str, str]:
-    if naming.UPLOADED not in parts:
-        return {}
-    try:
-        about = orjson.loads(b"".join(store.open(f"{key}/{naming.UPLOADED}")))
-    except ValueError:
-        return {}
-    return {str(k): str(v) for k, v in about.items()} if isinstance(about, dict) else {}
-
-
-def _suggest() -> None:
-    """The suggested backup of each pool anew, and why newer ones are passed over."""
-    named = Backup.objects.exclude(pool_name="")
-    for pool_name in named.order_by().values_list("pool_name", flat=True).distinct():
-        backups = list(Backup.objects.filter(pool_name=pool_name).order_by("taken_at", "id"))
-        suggestion = suggest(
-            Candidate(
-                key=backup.key,
-                readable=backup.readable,
-                users=backup.users,
-                before_restore=backup.made_by == Backup.MadeBy.BEFORE_RESTORE,
-                why_not=f"{backup.get_state_display()}: {backup.reason}",
+def weigh(pool_name: str) -> None:
+    """The suggested backup of one name of a pool, and why newer ones are passed over."""
+    columns = ("pk", "key", "region", "state", "users", "made_by", "reason", "suggested", "passed_over")
+    with transaction.atomic():
+        mine = Backup.objects.filter(pool_name=pool_name)
+        mine.filter(weighed=False).update(weighed=True)  # first: what is read after this is weighed again
+        backups = list(mine.order_by("taken_at", "id").values_list(*columns, named=True))
+        accepted = set(Acceptance.objects.values_list("key", flat=True))
+        regions = {backup.region for backup in backups} - {""} or {""}
+        chosen: set[str | None] = set()
+        passed: dict[str, str] = {}
+        for region in sorted(regions):  # a backup that names none (cbr's) stands among those of each
+            suggestion = suggest(
+                Candidate(
+                    key=backup.key,
+                    readable=backup.state in READABLE,
+                    users=backup.users,
+                    before_restore=backup.made_by == Backup.MadeBy.BEFORE_RESTORE,
+                    why_not=f"{Backup.State(backup.state).label}: {backup.reason}",
+                    accepted=backup.key.removeprefix(naming.KEPT) in accepted,
+                )
+                for backup in backups
+                if backup.region in (region, "")
             )
-            for backup in backups
-        )
+            chosen.add(suggestion.key)
+            passed |= suggestion.passed_over
         for backup in backups:
-            chosen = backup.key == suggestion.key
-            why = suggestion.passed_over.get(backup.key, "")[:200]
-            if (backup.suggested, backup.passed_over) != (chosen, why):
-                Backup.objects.filter(pk=backup.pk).update(suggested=chosen, passed_over=why)
-
-
-def _fingerprint(parts: dict[str, Stored]) -> str:
-    facts = sorted((part, stored.size, stored.etag) for part, stored in parts.items())
-    # What the key decides is in it too: another SEAL_KEY makes every origin another question.
-    sealed = seal.seal(b"fingerprint")
-    return hashlib.sha256(repr((facts, sealed)).encode()).hexdigest()
+            suggested = backup.key in chosen
+            why = "" if suggested else passed.get(backup.key, "")[:200]
+            if (backup.suggested, backup.passed_over) != (suggested, why):
+                Backup.objects.filter(pk=backup.pk).update(suggested=suggested, passed_over=why)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import ipaddress
 import os
 import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.validators import validate_email
 
 APPROVALS = ("never", "overwrite", "always")
 LONG_ENOUGH = 50
@@ -23,7 +26,16 @@ _ACCOUNT = re.compile(r"\d{12}")
 
 @register()
 def settings_are_sound(**_: Any) -> list[CheckMessage]:
-    return [*_wrong(), *_keys(), *_storage(), *_people(), *_numbers(), *_services(), *_strict()]
+    return [
+        *_wrong(),
+        *_keys(),
+        *_storage(),
+        *_people(),
+        *_numbers(),
+        *_services(),
+        *_alarms(),
+        *_strict(),
+    ]
 
 
 def _wrong() -> Iterator[CheckMessage]:
@@ -74,6 +86,14 @@ def _storage() -> Iterator[CheckMessage]:
             f"BACKUP_BUCKET is no name of a bucket: {settings.BACKUP_BUCKET}",
             hint="Lower-case letters, digits, dots and dashes; {account} and {environment} are filled in.",
             id="backups.E005",
+        )
+    reports = settings.REPORTS_BUCKET.replace("{account}", "123456789012").replace("{environment}", "staging")
+    if reports and not _BUCKET.fullmatch(reports):
+        yield Error(
+            f"REPORTS_BUCKET is no name of a bucket: {settings.REPORTS_BUCKET}",
+            hint="Lower-case letters, digits, dots and dashes; {account} and {environment} are filled in. "
+            "Leave it out where nothing is to be kept out of expiry.",
+            id="backups.E040",
         )
     if not settings.POOL_REGIONS:
         yield Error(
@@ -129,6 +149,8 @@ def _numbers() -> Iterator[CheckMessage]:
         (12, "UPLOAD_LIMIT_MB", 1),
         (13, "LEASE_SECONDS", 3),
         (20, "SWEEP_SECONDS", 1),
+        (21, "WATCH_SECONDS", 1),
+        (22, "LOOK_SECONDS", 1),
         (14, "TRUSTED_PROXIES", 0),
     ):
         value = getattr(settings, name)
@@ -144,6 +166,93 @@ def _services() -> Iterator[CheckMessage]:
             hint="redis://host:6379/0, rediss:// for TLS, or unix:///path/of/the.sock",
             id="backups.E015",
         )
+
+
+def _alarms() -> Iterator[CheckMessage]:
+    """Addresses are secrets here, so none is shown: not even the part before its path."""
+    told = [name for name in ("SLACK_WEBHOOK", "ALARM_WEBHOOK", "ALARM_EMAILS") if getattr(settings, name)]
+    for name in ("SLACK_WEBHOOK", "ALARM_WEBHOOK", "HEARTBEAT_URL", "PUBLIC_URL"):
+        yield from _address(name, getattr(settings, name))
+    if settings.ALARM_WEBHOOK and not _webhook_key(settings.ALARM_WEBHOOK_KEY):
+        yield Error(
+            "ALARM_WEBHOOK_KEY is not the key that ALARM_WEBHOOK needs.",
+            hint="whsec_ and then 24 to 64 random bytes in base64: what is sent is signed with them.",
+            id="backups.E032",
+        )
+    for name, addresses in (("ALARM_EMAILS", settings.ALARM_EMAILS), ("ALARM_FROM", [settings.ALARM_FROM])):
+        if any(address and not _is_mail(address) for address in addresses):
+            yield Error(
+                f"{name} holds what is no e-mail address.",
+                hint="For example alarms@example.org; several are separated by commas.",
+                id="backups.E033",
+            )
+    if settings.ALARM_EMAILS:
+        for name, is_there in (("EMAIL_URL", settings.EMAIL_HOST), ("ALARM_FROM", settings.ALARM_FROM)):
+            if not is_there:
+                yield Error(
+                    f"ALARM_EMAILS is set and {name} is not.",
+                    hint="A mail needs a server (EMAIL_URL) and somebody it is from (ALARM_FROM).",
+                    id="backups.E034",
+                )
+    if told and not settings.PUBLIC_URL:
+        yield Warning(
+            f"{told[0]} is set and PUBLIC_URL is not.",
+            hint="The messages have no link to this dashboard: PUBLIC_URL=https://backups.example.org",
+            id="backups.W010",
+        )
+
+
+def _address(name: str, value: str) -> Iterator[CheckMessage]:
+    if not value:
+        return
+    url = _web(value)
+    if url is None:
+        yield Error(
+            f"{name} is no address of a web server.",
+            hint="https:// and the name of a host; a user and a password have no place in it.",
+            id="backups.E030",
+        )
+    elif settings.PRODUCTION and url.scheme != "https" and not _loopback(url.hostname or ""):
+        yield Error(
+            f"{name} is plain http while PRODUCTION is on.",
+            hint="Anybody in between could read it, or answer in its place: https://",
+            id="backups.E031",
+        )
+
+
+def _web(value: str) -> SplitResult | None:
+    """The address in its parts, if it is one of http that can be asked as it stands."""
+    try:
+        url = urlsplit(value)
+        sound = url.hostname and url.port != 0
+    except ValueError:  # a port, or an IPv6 address, that is none
+        return None
+    if not sound or url.scheme not in ("http", "https") or "@" in url.netloc or re.search(r"\s", value):
+        return None
+    return url
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _webhook_key(key: str) -> bool:
+    prefix, _, encoded = key.rpartition("whsec_")
+    try:
+        return not prefix and key != encoded and 24 <= len(base64.b64decode(encoded, validate=True)) <= 64
+    except ValueError:
+        return False
+
+
+def _is_mail(address: str) -> bool:
+    try:
+        validate_email(address)
+    except ValidationError:
+        return False
+    return True
 
 
 def _strict() -> Iterator[CheckMessage]:
@@ -175,6 +284,19 @@ def _strict() -> Iterator[CheckMessage]:
             hint="Behind a proxy that ends TLS every page would redirect for ever, and every address in the "
             "audit log would be the proxy's. Say how many proxies of yours stand in front.",
             id="backups.W005",
+        )
+    plain = not (settings.EMAIL_USE_TLS or settings.EMAIL_USE_SSL)
+    if settings.EMAIL_HOST_PASSWORD and plain and not _loopback(settings.EMAIL_HOST):
+        yield Error(
+            "EMAIL_URL sends its password in clear while PRODUCTION is on.",
+            hint="smtp+tls:// (STARTTLS) or smtp+ssl:// (TLS from the first byte).",
+            id="backups.E035",
+        )
+    if not any((settings.SLACK_WEBHOOK, settings.ALARM_WEBHOOK, settings.ALARM_EMAILS)):
+        yield Warning(
+            "Nobody is told of an alarm: neither SLACK_WEBHOOK nor ALARM_EMAILS nor ALARM_WEBHOOK is set.",
+            hint="That a pool is gone or a backup late is then only seen by whoever opens the pages.",
+            id="backups.W011",
         )
     for origin in settings.CSRF_TRUSTED_ORIGINS:
         if not origin.startswith("https://"):

@@ -1,4 +1,4 @@
-"""What goes through Redis: a job's id to a worker, and the bell for whoever watches a job.
+"""What goes through Redis: a job's id to a worker, a nudge to deliver, and the bell for who watches a job.
 
 Knows no task, and never fails an act: a broker that is away leaves the job Queued
 and the sweeper sends it again; without the bell the watchers look once a second.
@@ -20,6 +20,9 @@ from backups.models import Job
 
 log = structlog.get_logger(__name__)
 RUN = "backups.run"
+DELIVER = "backups.deliver"
+_AT_ONCE = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
+"""Kombu would look for a broker that is away for 6 s, and a job may stand behind the alarm."""
 
 
 def send(job: Job) -> None:
@@ -34,6 +37,19 @@ def _send(job_id: int, queue: str) -> None:
         log.warning("broker away, the sweeper will send the job", job=job_id, error=type(error).__name__)
         return
     Job.objects.filter(pk=job_id).update(queued_at=Now())
+
+
+def wake_deliveries() -> None:
+    """When this transaction commits: tell a worker that messages wait. Beat does so every half minute."""
+    transaction.on_commit(_wake_deliveries)
+
+
+def _wake_deliveries() -> None:
+    try:
+        with current_app.connection_for_write(transport_options=_AT_ONCE) as connection:
+            current_app.send_task(DELIVER, queue=Job.Queue.READ, expires=60, connection=connection)
+    except (OperationalError, OSError) as error:
+        log.warning("broker away, messages are sent when it is back", error=type(error).__name__)
 
 
 def bell(job_id: int) -> None:

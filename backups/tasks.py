@@ -9,7 +9,7 @@ from celery import shared_task
 from celery.signals import worker_shutting_down
 from django.core.management import call_command
 
-from backups import catalogue, runner
+from backups import catalogue, notify, runner, watch
 from backups.engine.ports import PortError
 
 log = structlog.get_logger(__name__)
@@ -34,11 +34,25 @@ def run(job_id: int) -> None:
 def sweep() -> None:
     if sent := runner.sweep():
         log.info("swept", jobs=sent)
+    watch.look_twice()
+
+
+@shared_task(name="backups.watch", expires=30)
+def look_and_judge() -> None:
+    """What is due begins, and what is wrong is said."""
+    watch.tick()
+
+
+@shared_task(name="backups.deliver", expires=25)
+def deliver() -> None:
+    """Messages about alarms. The rows wait for it; a job never does."""
+    if sent := notify.deliver_due():
+        log.info("delivered", messages=sent)
 
 
 @shared_task(name="backups.look", expires=60)
 def look() -> None:
-    """The minute's look at the bucket and the pools; the whole bucket once a day."""
+    """The minute's look at the bucket; the whole of it once a day."""
     whole = catalogue.whole_look_is_due()
     if whole:
         call_command("clearsessions")
@@ -46,4 +60,3 @@ def look() -> None:
         catalogue.look_at_bucket(whole=whole)
     except PortError as error:
         log.warning("bucket not read", cause=str(error.cause), code=error.code)
-    catalogue.look_at_pools()

@@ -5,19 +5,35 @@ from __future__ import annotations
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from backups.views import audit, backup, backups, compare, health, jobs, restore, reveal, session, stream
+from backups.views import (
+    audit,
+    backup,
+    backups,
+    compare,
+    health,
+    jobs,
+    overview,
+    restore,
+    reveal,
+    session,
+    settings,
+    stream,
+)
 
 
 class BackupKey(StringConverter):
-    """``<time>/<pool name>``, or the same under the prefix of uploads."""
+    """``<time>/<pool name>``, the same under the prefix of uploads, and either under that of kept copies."""
 
-    regex = r"(?:_cognito-admin/uploads/)?[0-9]{4}-[0-9]{2}-[0-9]{2}\.[0-9]{2}-[0-9]{2}-[0-9]{2}/[^/\0]+"
+    regex = (
+        r"(?:_cognito-admin/kept/)?(?:_cognito-admin/uploads/)?"
+        r"[0-9]{4}-[0-9]{2}-[0-9]{2}\.[0-9]{2}-[0-9]{2}-[0-9]{2}/[^/\0]+"
+    )
 
 
 register_converter(BackupKey, "key")
 
 urlpatterns = [
-    path("", backups.home, name="home"),
+    path("", overview.overview, name="home"),
     path("health/", health.health, name="health"),
     # session
     path("sign-in/", session.sign_in, name="sign-in"),
@@ -27,9 +43,11 @@ urlpatterns = [
     # backups
     path("backups/", backups.backups, name="backups"),
     path("backups/upload/", backups.upload, name="upload"),
-    path("backups/look/", backups.look, name="look"),
-    path("backups/start/", backups.back_up, name="back-up"),
+    path("backups/look/", overview.look, name="look"),
+    path("backups/start/", overview.back_up, name="back-up"),
     path("backups/<key:backup>/", backup.backup, name="backup"),
+    path("backups/<key:backup>/keep/", backup.keep, name="keep"),
+    path("backups/<key:backup>/accept/", backup.accept_fall, name="accept-fall"),
     path("backups/<key:backup>/download/<str:part>", backup.download, name="download"),
     path("reveal/", reveal.reveal, name="reveal"),
     # compare
@@ -50,4 +68,8 @@ urlpatterns = [
     path("jobs/<int:job>/identity-map.csv", jobs.identity_map, name="identity-map"),
     # audit
     path("audit/", audit.audit, name="audit"),
+    # settings
+    path("settings/", settings.settings, name="settings"),
+    path("settings/policy/", settings.set_policy, name="set-policy"),
+    path("settings/test/", settings.send_test, name="send-test"),
 ]

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, partial
+from typing import TypeVar
 
 import structlog
 from django.conf import settings
@@ -20,10 +23,12 @@ from backups.aws.cognito import CognitoPool, list_pools
 from backups.aws.identity import AwsIdentity
 from backups.aws.store import S3Store
 from backups.core.snapshot import PoolFacts
-from backups.engine.pace import Pace
-from backups.engine.ports import BackupStore, Cause, Clock, Identity, PortError, UserPool
+from backups.engine.pace import CATEGORY, STEP, Pace
+from backups.engine.ports import BackupStore, CallThrough, Cause, Clock, Identity, PortError, UserPool
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
+LOOK_PATIENCE = 10.0  # seconds that a look at the pools of a Region goes on asking while it is throttled
 
 
 class SystemClock:
@@ -56,7 +61,15 @@ def caller() -> str:
 
 def store(environment: str = "production") -> BackupStore:
     """The bucket of BACKUP_BUCKET. Raises PortError when the account has to be asked for and is not told."""
-    name: str = settings.BACKUP_BUCKET
+    return _bucket(settings.BACKUP_BUCKET, environment)
+
+
+def reports_store(environment: str = "production") -> BackupStore | None:
+    """The bucket of REPORTS_BUCKET, None where none is set. Raises PortError as ``store`` does."""
+    return _bucket(settings.REPORTS_BUCKET, environment) if settings.REPORTS_BUCKET else None
+
+
+def _bucket(name: str, environment: str) -> BackupStore:
     if "{account}" in name:
         name = name.replace("{account}", account())
     return S3Store(name.replace("{environment}", environment), region=_region())
@@ -89,16 +102,52 @@ def _pace(region: str, account: str, share: float, redis_url: str) -> Pace:
 os.register_at_fork(after_in_child=_pace.cache_clear)  # neither sockets nor locks are a child's
 
 
-def find_pools(region: str) -> list[PoolFacts]:
-    """Every pool of a Region, described. Raises PortError; a pool deleted in between is left out."""
-    found = []
-    for pool_id, _ in list_pools(region):
+@dataclass(frozen=True, slots=True)
+class Untold:
+    """A pool that is listed, and that we may not describe."""
+
+    pool_id: str
+    name: str
+    error: PortError
+
+
+def find_pools(region: str) -> list[PoolFacts | Untold]:
+    """Every pool of a Region, described. Raises PortError; a pool deleted in between is left out.
+
+    At the pace of all our processes, and for a page that waits: throttles alone are asked again, for
+    LOOK_PATIENCE seconds in all.
+    """
+    call = _briefly(pace(region))
+    found: list[PoolFacts | Untold] = []
+    for pool_id, name in list_pools(region, call):
         try:
-            found.append(CognitoPool(region, pool_id).facts())
+            found.append(CognitoPool(region, pool_id, call).facts())
         except PortError as error:
-            if error.cause is not Cause.GONE:
+            if error.cause is Cause.DENIED:
+                found.append(Untold(pool_id, name, error))
+            elif error.cause is not Cause.GONE:
                 raise
     return found
+
+
+def _briefly(pace: Pace) -> CallThrough:
+    clock, until = pace.clock, pace.clock.monotonic() + LOOK_PATIENCE
+
+    def call(operation: str, do: Callable[[], T], /) -> T:
+        bucket = pace[CATEGORY[operation]]
+        while True:
+            while wait := bucket.take():
+                clock.sleep(min(wait, STEP))
+            try:
+                return do()
+            except PortError as error:
+                if error.cause is not Cause.THROTTLED:
+                    raise
+                bucket.slow_down()
+                if clock.monotonic() > until:
+                    raise
+
+    return call
 
 
 def _region() -> str:

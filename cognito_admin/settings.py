@@ -50,6 +50,7 @@ PRODUCTION: bool = env.bool("PRODUCTION", default=False)
 DEBUG = False
 SECRET_KEY: str = env.str("SECRET_KEY", default="")
 SEAL_KEY: str = env.str("SEAL_KEY", default="")
+SEAL_SECRETS: bool = env.bool("SEAL_SECRETS", default=True)
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 TRUSTED_PROXIES: int = env.int("TRUSTED_PROXIES", default=0)
@@ -58,6 +59,7 @@ TRUSTED_PROXIES: int = env.int("TRUSTED_PROXIES", default=0)
 AWS_REGION: str = env.str("AWS_REGION", default="") or env.str("AWS_DEFAULT_REGION", default="")
 AWS_ACCOUNT: str = env.str("AWS_ACCOUNT", default="")
 BACKUP_BUCKET: str = env.str("BACKUP_BUCKET", default="biomage-backups-production-{account}")
+REPORTS_BUCKET: str = env.str("REPORTS_BUCKET", default="")
 POOL_REGIONS: list[str] = env.list("POOL_REGIONS", default=[AWS_REGION] if AWS_REGION else [])
 QUOTA_SHARE: float = env.float("QUOTA_SHARE", default=0.8)
 MAIL_RESERVE: int = env.int("MAIL_RESERVE", default=10)
@@ -169,10 +171,48 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2}
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 SWEEP_SECONDS: float = env.float("SWEEP_SECONDS", default=10.0)
+WATCH_SECONDS: float = env.float("WATCH_SECONDS", default=30.0)
+LOOK_SECONDS: float = env.float("LOOK_SECONDS", default=300.0)
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "backups.sweep", "schedule": SWEEP_SECONDS},
     "look": {"task": "backups.look", "schedule": 60.0},
+    "watch": {"task": "backups.watch", "schedule": WATCH_SECONDS},
+    "deliver": {"task": "backups.deliver", "schedule": 30.0},
 }
+
+# Alarms: whom they are told to, beside the pages
+PUBLIC_URL: str = env.str("PUBLIC_URL", default="").rstrip("/")
+SLACK_WEBHOOK: str = env.str("SLACK_WEBHOOK", default="")
+ALARM_WEBHOOK: str = env.str("ALARM_WEBHOOK", default="")
+ALARM_WEBHOOK_KEY: str = env.str("ALARM_WEBHOOK_KEY", default="")
+ALARM_EMAILS: list[str] = env.list("ALARM_EMAILS", default=[])
+ALARM_FROM: str = env.str("ALARM_FROM", default="")
+HEARTBEAT_URL: str = env.str("HEARTBEAT_URL", default="")
+_mail_ports = {"smtp": 25, "smtps": 587, "smtp+tls": 587, "smtp+ssl": 465}
+
+
+def _read_mail(url: str) -> dict[str, Any]:
+    """Of an SMTP server; no name of a server without an address that can be read."""
+    scheme = url.partition(":")[0]
+    try:
+        if scheme in _mail_ports and (told := env.email_url_config(url))["EMAIL_HOST"]:  # type: ignore[no-untyped-call]
+            return {**told, "EMAIL_PORT": told["EMAIL_PORT"] or _mail_ports[scheme]}
+    except ValueError:
+        pass  # a port that is none
+    if url:
+        WRONG_SETTINGS["EMAIL_URL"] = "is no address of a mail server (smtp+tls://user:password@host:587)"
+    return {}
+
+
+_mail = _read_mail(env.str("EMAIL_URL", default=""))
+EMAIL_BACKEND: str = _mail.get("EMAIL_BACKEND", "django.core.mail.backends.smtp.EmailBackend")
+EMAIL_HOST: str = _mail.get("EMAIL_HOST", "")  # "": there is no mail
+EMAIL_PORT: int = _mail.get("EMAIL_PORT", 25)
+EMAIL_HOST_USER: str = _mail.get("EMAIL_HOST_USER") or ""
+EMAIL_HOST_PASSWORD: str = _mail.get("EMAIL_HOST_PASSWORD") or ""
+EMAIL_USE_TLS: bool = _mail.get("EMAIL_USE_TLS", False)
+EMAIL_USE_SSL: bool = _mail.get("EMAIL_USE_SSL", False)
+EMAIL_TIMEOUT = 10  # seconds, to connect and for each answer
 
 # Sign-in and sessions
 AUTH_USER_MODEL = "backups.Operator"

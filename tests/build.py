@@ -129,8 +129,10 @@ def seal_holds(data: bytes, hmac: str) -> bool:
     return hmac == seal(data)
 
 
-def a_backup(store: FakeStore, pool: FakePool, *, key: str = KEY, report: FakeReport | None = None) -> Made:
-    """A whole backup of ours, written by the engine, not yet read back."""
+def a_backup(
+    store: FakeStore, pool: FakePool, *, key: str = KEY, report: FakeReport | None = None, **how: Any
+) -> Made:
+    """A whole backup of ours, written by the engine, not yet read back; ``how`` is passed on."""
     return backup(
         pool,
         store,
@@ -140,7 +142,7 @@ def a_backup(store: FakeStore, pool: FakePool, *, key: str = KEY, report: FakeRe
         made_by="iva",
         trigger="person",
         tool="cognito-admin tests",
-        seal=seal,
+        **{"seal": seal, **how},
     )
 
 

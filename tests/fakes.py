@@ -23,8 +23,20 @@ from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from backups.core.expiry import Rule
+from backups.core.sealed import marked
 from backups.core.snapshot import Entry, Group, PoolFacts, iso
-from backups.engine.ports import CallThrough, Cause, Outcome, PortError, Stop, Stored, direct
+from backups.engine.ports import (
+    CallThrough,
+    Cause,
+    Head,
+    Outcome,
+    PortError,
+    Stop,
+    Stored,
+    Version,
+    direct,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -173,6 +185,7 @@ class FakePool(Faults):
         triggers: tuple[str, ...] = ("PostConfirmation",),
         region: str = "eu-west-1",
         account: str = "123456789012",
+        tier: str = "ESSENTIALS",
         clock: FakeClock | None = None,
         call: CallThrough = direct,
     ) -> None:
@@ -185,7 +198,7 @@ class FakePool(Faults):
         self.case_sensitive, self.password_length = case_sensitive, password_length
         self.attributes, self.required = frozenset(attributes), frozenset(required)
         self.mail, self.mails_left, self.limit_keeps_user = mail, mails_left, limit_keeps_user
-        self.triggers = triggers
+        self.triggers, self.tier = triggers, tier
         self.created = iso(self.clock.now())
         self.estimated_users: int | None = None  # None: what is there
         self.gone = False
@@ -195,6 +208,8 @@ class FakePool(Faults):
         self.messages: Counter[str] = Counter()  # mails sent, by Username
         self.passwords: dict[str, str] = {}
         self.unlisted: set[str] = set()
+        self.factors: dict[str, tuple[str, ...]] = {}  # Username -> second factors, the preferred one first
+        self.active: set[str] = set()  # Usernames that AWS bills as active, for having been read one by one
         self.setting_values: dict[str, Any] = {"user_pool": {"Id": pool_id, "Name": name}, "mfa": {}}
         self.setting_errors: dict[str, str] = {}  # name -> why it cannot be read
 
@@ -262,6 +277,7 @@ class FakePool(Faults):
                 password_length=self.password_length,
                 triggers=self.triggers,
                 created=self.created,
+                tier=self.tier,
             )
 
     def users(self, prefix: str = "") -> Iterator[Entry]:
@@ -311,14 +327,18 @@ class FakePool(Faults):
                 yield name, None, self.setting_errors[name]
                 continue
             try:
-                yield name, self.through("settings", read(name)), ""
+                yield name, marked(self.through("settings", read(name))), ""
             except PortError as error:
                 yield name, None, str(error)
 
     @_paced
     def get_user(self, username: str) -> Entry:
         with self._call("get_user"):
-            return copy.deepcopy(self._find(username))
+            entry = copy.deepcopy(self._find(username))
+            self.active.add(entry["Username"])
+            if factors := self.factors.get(entry["Username"]):
+                entry |= {"UserMFASettingList": [*factors], "PreferredMfaSetting": factors[0]}
+            return entry
 
     @_paced
     def groups_of(self, username: str) -> frozenset[str]:
@@ -430,6 +450,8 @@ class FakePool(Faults):
 
     def _find(self, username: str) -> Entry:
         """By Username or sub; by e-mail where that is a username, or an alias and verified."""
+        if username in self.entries:
+            return self.entries[username]
         wanted = self._fold(username)
         for name, entry in self.entries.items():
             values = _values(entry)
@@ -531,6 +553,9 @@ class FakeStore(Faults):
         self.objects: dict[str, list[_Version]] = {}
         self.chunk = 1 << 20  # bytes; smaller shows where a reader forgets chunk borders
         self.gone = False
+        self.lifecycle: tuple[Rule, ...] = ()
+        self.object_lock = False
+        self.heads: dict[str, Head] = {}  # by key; any other object tells nothing
 
     # for tests
 
@@ -577,6 +602,29 @@ class FakeStore(Faults):
     def versions(self, key: str) -> int:
         with self._call("versions"):
             return sum(not version.deleted for version in self.objects.get(key, ())) or 1
+
+    def history(self, prefix: str = "") -> Iterator[Version]:
+        with self._call("history"):
+            keys = sorted((key for key in self.objects if key.startswith(prefix)), key=str.encode)
+            rows = [
+                Version(key, str(number), one.modified, None if one.deleted else len(one.data))
+                for key in keys
+                for number, one in reversed([*enumerate(self.objects[key], 1)])
+            ]
+        yield from rows
+
+    def head(self, key: str) -> Head:
+        with self._call("head"):
+            self._latest(key)
+            return self.heads.get(key, Head())
+
+    def rules(self) -> tuple[Rule, ...]:
+        with self._call("rules"):
+            return self.lifecycle
+
+    def locks(self) -> bool:
+        with self._call("locks"):
+            return self.object_lock
 
     # behind it
 

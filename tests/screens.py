@@ -50,8 +50,11 @@ def walk(iva: Desk, guest: Desk) -> None:
     iva.page.goto("/")
     shoot(iva.page, "sign-in", narrow=True)
     iva.sign_in("iva")
-    expect(iva.heading("Backups")).to_be_visible()
+    expect(iva.heading("Overview")).to_be_visible()
+    shoot(iva.page, "overview", narrow=True)
+    iva.go("Backups")
     shoot(iva.page, "backups", narrow=True)
+    iva.go("Overview")
     iva.block("production").get_by_role("link").first.click()
     expect(iva.heading(re.compile("^Backup of"))).to_be_visible()
     shoot(iva.page, "backup", narrow=True)
@@ -61,7 +64,7 @@ def walk(iva: Desk, guest: Desk) -> None:
     iva.state("Done")
     shoot(iva.page, "job-backup")
 
-    iva.link("Backups").first.click()
+    iva.go("Overview")
     iva.block("production").get_by_role("link", name="Compare with live pool").click()
     shoot(iva.page, "compare")
     iva.button("Compare A with B").click()
@@ -79,10 +82,12 @@ def walk(iva: Desk, guest: Desk) -> None:
     iva.state("Done")
     iva.page.reload()
     shoot(iva.page, "job-done", narrow=True)
-    iva.link("Jobs").first.click()
+    iva.go("Jobs")
     shoot(iva.page, "jobs")
-    iva.link("Audit").first.click()
+    iva.go("Audit")
     shoot(iva.page, "audit", narrow=True)
+    iva.go("Settings")
+    shoot(iva.page, "settings", narrow=True)
 
 
 def shoot(page: Page, name: str, *, narrow: bool = False) -> None:

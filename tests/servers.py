@@ -215,7 +215,7 @@ def standin(folder: Path, *, port: int = 0, keep: Path | None = None, account: s
         folder,
         url=url,
         answers=lambda: _http(url, "/_standin/health") == 200,
-        env={"AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER": url},
+        env={f"AWS_ENDPOINT_URL_COGNITO_IDENTITY{service}": url for service in ("", "_PROVIDER")},
         grace=30 if keep else 3,
     )
 

@@ -15,6 +15,9 @@ for name, value in {
     # Nobody listens there: a test that forgets its world fails at once and reaches nothing real.
     "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
     "REDIS_URL": "redis://127.0.0.1:9/0",
+    # Nobody is told of a test's alarms, whatever this host's own settings say.
+    **dict.fromkeys(("SLACK_WEBHOOK", "ALARM_EMAILS", "ALARM_WEBHOOK", "HEARTBEAT_URL", "EMAIL_URL"), ""),
+    "REPORTS_BUCKET": "",
     # Emulators cannot backdate an object, and the worlds of the tests hold old ones.
     "ORIGIN_LATE_CHECK": "false",
     "LOG_LEVEL": "WARNING",

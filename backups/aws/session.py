@@ -14,10 +14,12 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, IncompleteReadError
 
+from backups.aws import pages
 from backups.aws.errors import asking
 from backups.core.principal import Caller
 
 if TYPE_CHECKING:
+    from mypy_boto3_cognito_identity import CognitoIdentityClient
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_s3 import S3Client
@@ -48,6 +50,8 @@ _callers: dict[str, Caller] = {}
 @overload
 def client(service: Literal["cognito-idp"], region: str = "") -> CognitoIdentityProviderClient: ...
 @overload
+def client(service: Literal["cognito-identity"], region: str = "") -> CognitoIdentityClient: ...
+@overload
 def client(service: Literal["s3"], region: str = "") -> S3Client: ...
 @overload
 def client(service: Literal["iam"], region: str = "") -> IAMClient: ...
@@ -70,6 +74,8 @@ def client(service: str, region: str = "") -> Any:
                         config=QUICK if service in ("iam", "sts") else CONFIG,
                     )
                 made.meta.events.register("before-parse", _refuse_half_an_answer)
+                if service == "cognito-idp":
+                    made.meta.events.register("before-parse", pages.read)  # what was not refused above
                 _clients[key] = made
     return _clients[key]
 

@@ -17,9 +17,11 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
+from backups.aws import storage
 from backups.aws.errors import asking
 from backups.aws.session import client
-from backups.engine.ports import Cause, PortError, Stored
+from backups.core.expiry import Rule
+from backups.engine.ports import Cause, Head, PortError, Stored, Version
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -84,23 +86,29 @@ class S3Store:
         )
 
     def versions(self, key: str) -> int:
-        parameters: dict[str, Any] = {"Bucket": self.bucket, "Prefix": key}
-        doing = f"count the versions of {key} in the bucket {self.bucket}"
         found = 0
         try:
-            while True:
-                page = self._ask(doing, lambda s3: s3.list_object_versions(**parameters))
-                listed = page.get("Versions", [])
-                found += sum(version["Key"] == key for version in listed)
-                # Keys come in order: past the key itself only longer ones follow.
-                if not page.get("IsTruncated") or any(version["Key"] != key for version in listed):
-                    return found or 1
-                parameters["KeyMarker"] = page.get("NextKeyMarker", "")
-                parameters["VersionIdMarker"] = page.get("NextVersionIdMarker", "")
+            for version in self.history(key):
+                if version.key != key:  # keys come in order: past it only longer ones follow
+                    break
+                found += version.size is not None
         except PortError as error:
-            if error.cause in (Cause.DENIED, Cause.UNSUPPORTED):
-                return 1
-            raise
+            if error.cause not in (Cause.DENIED, Cause.UNSUPPORTED):
+                raise
+            return 1
+        return found or 1
+
+    def history(self, prefix: str = "") -> Iterator[Version]:
+        return storage.history(self._ask, self.bucket, prefix)
+
+    def head(self, key: str) -> Head:
+        return storage.head(self._ask, self.bucket, key)
+
+    def rules(self) -> tuple[Rule, ...]:
+        return storage.rules(self._ask, self.bucket)
+
+    def locks(self) -> bool:
+        return storage.locks(self._ask, self.bucket)
 
     # behind it
 

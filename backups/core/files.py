@@ -28,6 +28,9 @@ MAX_SMALL = 512 * 1024 * 1024
 MAX_COUNT = 2**63 - 1
 LONGEST = {"pool_id": 64, "pool_name": 128, "region": 32, "account": 12, "made_by": 200}
 """Characters of a manifest's texts; AWS's own are shorter."""
+_MORE = "more"  # holds what a manifest says beyond our fields; no field of a file
+_FIELDS = frozenset(field.name for field in fields(Manifest)) - {_MORE}
+_ADDED = ("sealed", "mfa")  # to format 1, later than its first manifests
 
 
 class Unreadable(ValueError):
@@ -284,8 +287,22 @@ def _group(
     return group
 
 
+def write_mfa(entries: Iterable[Entry]) -> Iterator[bytes]:
+    """mfa.json, laid out as data.json: ``{Username, UserMFASettingList, PreferredMfaSetting}`` a line."""
+    return write_users(entries)
+
+
+def read_mfa(chunks: Iterable[bytes]) -> Iterator[tuple[str, tuple[str, ...], str]]:
+    """(Username, the second factors in use, the preferred one or "") of each. Raises Unreadable."""
+    for user in read_users(chunks):
+        used, preferred = user.entry.get("UserMFASettingList", []), user.entry.get("PreferredMfaSetting", "")
+        if not isinstance(preferred, str) or not _texts(used):
+            raise Unreadable("mfa.json is not as its format says")
+        yield user.username, tuple(used), preferred
+
+
 def write_settings(settings: dict[str, Any]) -> bytes:
-    """pool.json: each readable setting by name, as AWS gave it."""
+    """pool.json: each readable setting by name, as AWS gave it, its secrets sealed or left out."""
     return orjson.dumps({"settings": settings}, option=orjson.OPT_INDENT_2) + b"\n"
 
 
@@ -316,13 +333,16 @@ def read_manifest(chunks: Iterable[bytes]) -> tuple[Manifest, str]:
             raise Unreadable(f"it was written in format {document['format']}, newer than this program reads")
         seal = str(document.pop("hmac_sha256", ""))
         parts = tuple(Part(**part) for part in document.pop("parts"))
-        left_out = tuple(document.pop("left_out", ()))
-        manifest = Manifest(parts=parts, left_out=left_out, **document)
+        left_out, sealed = document.pop("left_out", []), document.pop("sealed", [])
+        if not _texts(left_out) or not _texts(sealed) or _MORE in document or _deeper(document, MAX_DEPTH):
+            raise TypeError
+        more = {name: document.pop(name) for name in document.keys() - _FIELDS}
+        manifest = Manifest(
+            parts=parts, left_out=tuple(left_out), sealed=tuple(sealed), more=more, **document
+        )
         _typed(manifest)
         for part in parts:
             _typed(part)
-        if not isinstance(manifest.unread, dict):
-            raise TypeError
         _sound(manifest)
     except Unreadable:
         raise
@@ -362,9 +382,15 @@ def _typed(value: Group | Manifest | Part) -> None:
 
 def _sound(manifest: Manifest) -> None:
     """Raises ValueError for what no backup has: texts and counts beyond all bounds, times without a zone."""
+    if not isinstance(manifest.unread, dict) or not _texts([*manifest.unread.values()]):
+        raise ValueError
+    factors = manifest.mfa
+    if not isinstance(factors, dict) or type(factors.get("why", "")) is not str:
+        raise ValueError
     counts = [manifest.users, manifest.groups, manifest.memberships]
+    counts += [value for name, value in factors.items() if name != "why"]
     counts += [number for part in manifest.parts for number in (part.size, part.count)]
-    if not all(0 <= count <= MAX_COUNT for count in counts):
+    if not all(type(count) is int and 0 <= count <= MAX_COUNT for count in counts):
         raise ValueError
     if any(len(getattr(manifest, name)) > most for name, most in LONGEST.items()):
         raise ValueError
@@ -375,11 +401,20 @@ def _sound(manifest: Manifest) -> None:
 
 
 def _manifest_fields(manifest: Manifest) -> dict[str, Any]:
-    fields = asdict(manifest)
-    fields["parts"] = [asdict(part) for part in manifest.parts]
-    fields["left_out"] = list(manifest.left_out)
-    fields["unread"] = dict(manifest.unread)
-    return fields
+    """As it stands in the file. What an older version did not know is not there where it says nothing, or
+    the HMAC of its manifests would not hold; what a newer one added stays as it came.
+    """
+    said = asdict(manifest)
+    more = said.pop(_MORE)
+    for name in _ADDED:
+        if not said[name]:
+            del said[name]
+    return {**said, **more}
+
+
+def _texts(value: object) -> bool:
+    """Whether this is a list of texts."""
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 def _object(chunks: Iterable[bytes], name: str) -> dict[str, Any]:

@@ -48,7 +48,8 @@ class User:
             name = attribute.get("Name") if isinstance(attribute, dict) else None
             if not isinstance(name, str) or not name:
                 raise NotAUser("an attribute has no Name")
-            attributes[name] = _text(attribute.get("Value"))
+            value = attribute.get("Value")
+            attributes[name] = value if type(value) is str else _text(value)  # of a million, nearly all
         for what, text in (("Username", username), ("sub", attributes.get("sub", ""))):
             if len(text) > LONGEST_NAME:
                 raise NotAUser(f"an entry's {what} has {len(text):,} characters; {LONGEST_NAME} is the most")
@@ -131,6 +132,7 @@ class PoolFacts:
     password_length: int = 8
     triggers: tuple[str, ...] = ()
     created: str = ""
+    tier: str = ""  # LITE, ESSENTIALS or PLUS, which decides what an active user costs; "" where not told
 
     @property
     def email_is_username(self) -> bool:
@@ -170,8 +172,11 @@ class Manifest:
     memberships: int
     parts: tuple[Part, ...]
     unread: Mapping[str, str] = field(default_factory=dict)  # setting -> why it could not be read
-    left_out: tuple[str, ...] = ()  # what was left out on purpose: "client secrets"
+    left_out: tuple[str, ...] = ()  # what was left out on purpose: "secrets of app clients"
+    sealed: tuple[str, ...] = ()  # where in pool.json a sealed secret stands: JSON pointers
+    mfa: Mapping[str, int | str] = field(default_factory=dict)  # read, billed_active, why (core.mfa)
     format: int = FORMAT_VERSION
+    more: Mapping[str, Any] = field(default_factory=dict)  # fields of a later version, as they came
 
 
 def environment_of(pool_name: str) -> str:

@@ -2,7 +2,8 @@
 
 The newest readable one that holds at least 95 % of the users of the last
 suggested one before it, and that was not made just before a restore. One that
-is newer and passed over is named with its reason.
+is newer and passed over is named with its reason. A fall that somebody accepted
+is none any more: what comes after is measured from there.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ class Candidate:
     users: int | None
     before_restore: bool = False
     why_not: str = ""  # its own reason when it is not readable
+    accepted: bool = False  # somebody said, with a reason, that so few are right
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ def suggest(oldest_first: Iterable[Candidate]) -> Suggestion:
             passed[candidate.key] = candidate.why_not or "it cannot be read"
         elif candidate.before_restore:
             passed[candidate.key] = "made just before a restore"
-        elif chosen is not None and fell(chosen.users or 0, candidate.users):
+        elif chosen is not None and not candidate.accepted and fell(chosen.users or 0, candidate.users):
             passed[candidate.key] = fall(chosen.users or 0, candidate.users)
         else:
             chosen, passed = candidate, {}

@@ -27,6 +27,7 @@ QUOTAS: Mapping[str, float] = {  # calls a second, per account and Region; AWS's
     "UserPoolRead": 15,
     "UserPoolResourceRead": 15,  # 20; settings are of the pool and of its clients too, and those have 15
     "UserPoolResourceUpdate": 5,  # 15, but each operation at most 5 a pool
+    "IdentityPools": 5,  # cognito-identity has no categories, and nobody waits for these few calls
     "LimitManagement": 1,
 }
 ADJUSTABLE = frozenset({"UserCreation", "UserRead", "UserResourceRead"})  # an account may have bought more
@@ -35,10 +36,10 @@ CATEGORY: Mapping[str, str] = {  # one AWS call of each port method -> its quota
     "users": "UserList",
     "members": "UserList",
     "groups": "UserPoolResourceRead",
-    # Many operations, of three categories; each has 5 a second and pool besides. That binds where a pool
-    # has more than five clients (12: some 13 throttles and 8 s, against 16 s at 5 a second for all), and
-    # slowing down is simpler than a bucket for each operation.
+    # Many operations, of three categories; each has 5 a second and pool besides, so those that are asked of
+    # every app client take turns (aws.pool_settings).
     "settings": "UserPoolResourceRead",
+    "identity_pools": "IdentityPools",
     "get_user": "UserRead",
     "groups_of": "UserResourceRead",
     "create_user": "UserCreation",

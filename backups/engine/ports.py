@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
+from backups.core.expiry import Rule
 from backups.core.principal import Caller, Home, Standing
 from backups.core.snapshot import Entry, Group, PoolFacts
 
@@ -92,13 +93,15 @@ class UserPool(Protocol):
     def settings(self) -> Iterator[tuple[str, Any, str]]:
         """(name, value as JSON, why it could not be read) for every readable setting.
 
-        Secrets are left out. Never raises for one setting: its third value says why.
+        A secret of it is a core.sealed.Secret, which no writer of JSON takes. Never raises for one setting:
+        its third value says why.
         """
 
     def get_user(self, username: str) -> Entry:
         """AdminGetUser, in the shape of ListUsers. Consistent. Raises MISSING.
 
-        Bills the user as active this month.
+        With UserMFASettingList and PreferredMfaSetting for who has a second factor, which ListUsers never
+        tells. Bills the user as active this month.
         """
 
     def groups_of(self, username: str) -> frozenset[str]:
@@ -136,6 +139,25 @@ class Stored:
     etag: str  # changes when the bytes do; no MD5
 
 
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of an object, or a delete marker over the older ones."""
+
+    key: str
+    id: str  # as GetObject's VersionId wants it
+    modified: datetime
+    size: int | None  # None: a delete marker
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What HeadObject tells of how an object is kept. An empty value was not told: it is not "no"."""
+
+    encryption: str = ""  # "AES256", "aws:kms arn:aws:kms:…"
+    lock: str = ""  # Object Lock: GOVERNANCE | COMPLIANCE
+    locked_until: datetime | None = None
+
+
 class BackupStore(Protocol):
     """One bucket. Keys are whole keys."""
 
@@ -155,6 +177,23 @@ class BackupStore(Protocol):
 
     def versions(self, key: str) -> int:
         """How many versions the key has; 1 where the bucket keeps none or does not tell."""
+
+    def history(self, prefix: str = "") -> Iterator[Version]:
+        """Every version and delete marker in key order, the latest of a key first; every page.
+
+        The older versions come newest first; times are told in seconds, so a marker that is not the latest
+        may come out of its turn among them. Raises DENIED where the bucket does not tell: that is not the
+        same as one version each.
+        """
+
+    def head(self, key: str) -> Head:
+        """HeadObject. Raises MISSING."""
+
+    def rules(self) -> tuple[Rule, ...]:
+        """The bucket's lifecycle rules that end objects; () when it has none. Raises DENIED."""
+
+    def locks(self) -> bool:
+        """Whether the bucket has Object Lock. Raises DENIED."""
 
 
 class Report(Protocol):

@@ -100,10 +100,10 @@ def read_backup(store: BackupStore, key: str, report: Report, counter: str) -> R
         _read(reading, data, report, counter)
         hashes = [data.sha256]
         if manifest is not None:
-            _agree(manifest, naming.DATA, data, reading.count)
+            agree(manifest, naming.DATA, data, reading.count)
             groups = files.Hashing(store.open(f"{key}/{naming.GROUPS}"))
             reading.groups = files.read_groups(groups)
-            _agree(manifest, naming.GROUPS, groups, len(reading.groups))
+            agree(manifest, naming.GROUPS, groups, len(reading.groups))
             hashes.append(groups.sha256)
         reading.sha256 = hashlib.sha256("\n".join(hashes).encode()).hexdigest()
     return reading
@@ -124,13 +124,8 @@ def read_file(path: str, report: Report, counter: str) -> Reading:
 def read_pool(pool: UserPool, report: Report, counter: str, *, groups: bool = True) -> Reading:
     """The live pool as it answers now. Raises PortError."""
     facts = pool.facts()
-    seen: set[str] = set()
     with _kept(Reading(f"live:{facts.pool_id}", _spool(), facts=facts)) as reading:
         for entry in every_user(pool, facts.estimated_users):
-            user = User.of(entry)
-            if user.key in seen:  # chains of pages may repeat a user
-                continue
-            seen.add(user.key)
             reading.keep(entry)
             if reading.count % 60 == 0:
                 report.keep_going()
@@ -183,7 +178,8 @@ def _read(reading: Reading, chunks: Iterable[bytes], report: Report, counter: st
     report.count(**{counter: reading.count})
 
 
-def _agree(manifest: Manifest, name: str, data: files.Hashing, count: int) -> None:
+def agree(manifest: Manifest, name: str, data: files.Hashing, count: int) -> None:
+    """Raises files.Unreadable unless these are the bytes that the manifest vouches for."""
     part = next((part for part in manifest.parts if part.name == name), None)
     if part is None:
         raise files.Unreadable(f"its manifest does not name {name}")

@@ -197,6 +197,9 @@ def backup_row(backup: Backup) -> dict[str, Any]:
         "suggested": backup.suggested,
         "passed_over": backup.passed_over,
         "reason": backup.reason,
+        "kept_as": backup.kept_as,
+        "expires_at": backup.expires_at.isoformat() if backup.expires_at else None,
+        "may_expire_at": backup.may_expire_at.isoformat() if backup.may_expire_at else None,
     }
 
 

@@ -62,9 +62,52 @@ class Migration(migrations.Migration):
             field=models.DateTimeField(null=True),
         ),
         migrations.AddField(
+            model_name='backup',
+            name='expires_at',
+            field=models.DateTimeField(db_index=True, null=True),
+        ),
+        migrations.AddField(
+            model_name='backup',
+            name='may_expire_at',
+            field=models.DateTimeField(null=True),
+        ),
+        migrations.AddIndex(
+            model_name='backup',
+            index=models.Index(fields=['pool_name', '-taken_at'], name='backups_of_a_pool'),
+        ),
+        migrations.AddField(
+            model_name='catalogue',
+            name='whole_begun_at',
+            field=models.DateTimeField(null=True),
+        ),
+        migrations.AddField(
             model_name='catalogue',
             name='storage',
             field=models.JSONField(default=dict),
+        ),
+        migrations.AddField(
+            model_name='backup',
+            name='weighed',
+            field=models.BooleanField(default=False),
+        ),
+        migrations.AddIndex(
+            model_name='backup',
+            index=models.Index(condition=models.Q(('weighed', False)), fields=['pool_name'], name='not_weighed'),
+        ),
+        migrations.AddField(
+            model_name='catalogue',
+            name='pools_asked_at',
+            field=models.DateTimeField(null=True),
+        ),
+        migrations.AddField(
+            model_name='pool',
+            name='estimated_before',
+            field=models.BigIntegerField(null=True),
+        ),
+        migrations.AddField(
+            model_name='pool',
+            name='fell',
+            field=models.CharField(blank=True, max_length=8),
         ),
         migrations.AddField(
             model_name='pool',
@@ -122,6 +165,15 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ('-id',),
             },
+        ),
+        migrations.CreateModel(
+            name='Watchdog',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('called_at', models.DateTimeField(null=True)),
+                ('answered_at', models.DateTimeField(null=True)),
+                ('answer', models.CharField(blank=True, max_length=300)),
+            ],
         ),
         migrations.CreateModel(
             name='Policy',

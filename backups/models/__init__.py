@@ -1,6 +1,6 @@
 """Where it lands: the database. The bucket is the truth about backups; jobs, ledger and audit live here."""
 
-from backups.models.alarm import Alarm, Delivery
+from backups.models.alarm import Alarm, Delivery, Watchdog
 from backups.models.audit import AuditEntry, AuditHead
 from backups.models.backup import Backup, Catalogue, Deleted
 from backups.models.challenge import Challenge
@@ -32,5 +32,6 @@ __all__ = [
     "Plan",
     "Policy",
     "Pool",
+    "Watchdog",
     "database_now",
 ]

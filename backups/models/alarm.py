@@ -71,3 +71,18 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.what} to {self.channel}"
+
+
+class Watchdog(models.Model):
+    """One row: the last call of HEARTBEAT_URL, by which a watchdog outside learns that we are alive."""
+
+    called_at = models.DateTimeField(null=True)  # the last call, answered or not
+    answered_at = models.DateTimeField(null=True)  # the last one that was answered with 2xx
+    answer = models.CharField(max_length=300, blank=True)  # of the last call: "200 OK", or why there is none
+
+    def __str__(self) -> str:
+        return f"called at {self.called_at}"
+
+    @classmethod
+    def row(cls) -> Watchdog:
+        return cls.objects.get_or_create(pk=1)[0]

@@ -48,7 +48,10 @@ class Backup(models.Model):
     fingerprint = models.CharField(max_length=64)  # over keys, sizes and etags: when it changes, read again
     suggested = models.BooleanField(default=False)
     passed_over = models.CharField(max_length=200, blank=True)  # why it is newer and yet not suggested
-    modified_at = models.DateTimeField(null=True)  # of its newest object: expiry counts from there
+    weighed = models.BooleanField(default=False)  # the suggestion of its pool knows it as it is
+    modified_at = models.DateTimeField(null=True)  # of its oldest object: expiry counts from there
+    expires_at = models.DateTimeField(null=True, db_index=True)  # by core.expiry; null: no rule, or not known
+    may_expire_at = models.DateTimeField(null=True)  # earlier, by a rule whose filter we cannot decide
     encryption = models.CharField(max_length=200, blank=True)  # "aws:kms arn:…"; "" where it is not told
     lock = models.CharField(max_length=12, blank=True)  # Object Lock's mode, "" for none or not told
     locked_until = models.DateTimeField(null=True)
@@ -57,7 +60,11 @@ class Backup(models.Model):
 
     class Meta:
         ordering = ("-taken_at", "-id")
-        indexes = (models.Index(fields=["-taken_at", "-id"]),)
+        indexes = (
+            models.Index(fields=["-taken_at", "-id"]),
+            models.Index(fields=["pool_name", "-taken_at"], name="backups_of_a_pool"),
+            models.Index(fields=["pool_name"], condition=models.Q(weighed=False), name="not_weighed"),
+        )
 
     def __str__(self) -> str:
         return self.key
@@ -83,7 +90,8 @@ class Deleted(models.Model):
     pool_name = models.CharField(max_length=128, db_index=True)
     taken_at = models.DateTimeField(db_index=True)
     deleted_at = models.DateTimeField()
-    parts = models.JSONField()  # [{"name": "data.json", "version": "…", "size": bytes}], newest version each
+    # [{"name": "data.json", "version": "…", "size": bytes, "marker": "…"}], newest version each
+    parts = models.JSONField()
 
     class Meta:
         ordering = ("-taken_at", "-id")
@@ -98,12 +106,14 @@ class Catalogue(models.Model):
     looked_at = models.DateTimeField(null=True)  # the last look, answered or not
     answered_at = models.DateTimeField(null=True)  # the last one that the bucket answered
     whole_at = models.DateTimeField(null=True)  # the last one over every object
+    whole_begun_at = models.DateTimeField(null=True)  # of one under way; moves while it goes on
     strangers = models.IntegerField(default=0)  # objects that are no part of any backup, at whole_at
     problem = models.TextField(blank=True)  # why the last look was not answered
-    storage = models.JSONField(default=dict)  # core.expiry's rules of each bucket, or why they are not known
+    storage = models.JSONField(default=dict)  # bucket -> backups.storage.Known: its rules, or why not known
     regions = models.JSONField(
         default=dict
     )  # Region -> {"at": of its last answered list, "why": it has none since}
+    pools_asked_at = models.DateTimeField(null=True)  # whose UPDATE moves it looks at the pools
 
     def __str__(self) -> str:
         return f"looked at {self.looked_at}"

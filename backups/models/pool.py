@@ -25,6 +25,8 @@ class Pool(models.Model):
     looked_at = models.DateTimeField(null=True)  # the last look, answered or not
     last_seen_at = models.DateTimeField(null=True)  # the last look that found it
     tier = models.CharField(max_length=16, blank=True)  # LITE | ESSENTIALS | PLUS
+    estimated_before = models.BigIntegerField(null=True)  # the last one that was no fall
+    fell = models.CharField(max_length=8, blank=True)  # how its number fell, once two looks saw it
     doubt = models.CharField(max_length=8, blank=True)  # what the last look saw and a second one must confirm
     doubted_at = models.DateTimeField(null=True)
     why_unknown = models.TextField(blank=True)

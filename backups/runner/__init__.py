@@ -34,6 +34,7 @@ from backups.models.audit import Act, record
 from backups.reporting import Heartbeat, JobReport, Lease, announce
 from backups.runner.backup import make_backup
 from backups.runner.compare import compare_sides
+from backups.runner.keep import keep_copy
 from backups.runner.plan import make_plan
 from backups.runner.restore import carry_out, close_unfinished
 from backups.runner.sources import FILE
@@ -46,14 +47,18 @@ WORK: Mapping[str, Callable[[Job, JobReport], Ended]] = {
     Job.Kind.COMPARE: compare_sides,
     Job.Kind.PLAN: make_plan,
     Job.Kind.RESTORE: carry_out,
+    Job.Kind.KEEP: keep_copy,
 }
 _ENDED = {
     Job.Kind.BACKUP: Act.BACKUP_ENDED,
     Job.Kind.COMPARE: Act.COMPARE_ENDED,
     Job.Kind.PLAN: Act.PLAN_ENDED,
     Job.Kind.RESTORE: Act.RESTORE_ENDED,
+    Job.Kind.KEEP: Act.BACKUP_KEPT,
 }
 TERMINAL = "terminal:"
+SCHEDULE = "schedule"
+"""Who asked for a backup that is due: no person, so IAM is not asked about anybody."""
 ON_ITS_HOST = "Resume it on that host, where its file is."
 
 
@@ -255,15 +260,16 @@ def _flushed(report: JobReport, ended: Ended) -> Ended | None:
 
 
 def _told(ended: Ended) -> dict[str, Any]:
-    """What of a result goes into the audit entry: its numbers, and the key of a backup that was made."""
+    """What of a result goes into the audit entry: its numbers, and which backup was made or kept."""
+    texts = ("key", "kept_as", "sha256")
     return {
-        name: value for name, value in (ended.result or {}).items() if isinstance(value, int) or name == "key"
+        name: value for name, value in (ended.result or {}).items() if isinstance(value, int) or name in texts
     }
 
 
 def _may_still(job: Job) -> None:
     """Asked again where it happens: somebody who left the group starts nothing any more."""
-    if job.asked_by.startswith(TERMINAL):
+    if job.asked_by.startswith(TERMINAL) or (job.asked_by == SCHEDULE and job.kind == Job.Kind.BACKUP):
         return
     operator = Operator.objects.filter(unique_id=job.asked_by).first()
     if operator is None:

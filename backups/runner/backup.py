@@ -11,7 +11,7 @@ from backups.core.lifecycle import State
 from backups.engine.backup import backup
 from backups.engine.check import check
 from backups.engine.ports import Cause, PortError
-from backups.models import Backup, Job
+from backups.models import Backup, Job, Policy
 from backups.reporting import JobReport
 from backups.runner.words import Ended
 
@@ -49,6 +49,8 @@ def _make(job: Job, report: JobReport) -> Ended:
                 trigger=job.params.get("trigger", Backup.MadeBy.PERSON),
                 tool=catalogue.tool(),
                 seal=seal.seal,
+                seal_secret=seal.sealer(reserved.key, job.pool_id),
+                mfa_policy=_mfa_policy(job),
             )
             break
         except PortError as error:
@@ -90,6 +92,12 @@ def _make(job: Job, report: JobReport) -> Ended:
         return Ended(State.FAILED, f"Written, but reading it back did not agree: {found.reason}.", result)
     users = "1 user" if made.manifest.users == 1 else f"{made.manifest.users:,} users"
     return Ended(State.DONE, f"{users} backed up and checked.", result)
+
+
+def _mfa_policy(job: Job) -> str:
+    """Of the pool's Region and name; where nobody has decided, as a new policy would have it."""
+    policy = Policy.objects.filter(region=job.region, name=job.pool_name).first()
+    return policy.mfa if policy else Policy.Mfa.AUTO.value
 
 
 def _give_back(reserved: Backup, why: str = "it was cut short, and the bucket was not asked since") -> str:

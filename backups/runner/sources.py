@@ -36,8 +36,8 @@ def read_side(name: str, report: Report, counter: str) -> Side:
         path = name.removeprefix(FILE)
         return Side(name, path.rpartition("/")[2], read_file(path, report, counter))
     key = parse(name)
-    reading = read_backup(catalogue.store_for("" if key.upload else key.name), key.key, report, counter)
-    return Side(name, key.key, reading, "" if key.upload else key.name)
+    reading = read_backup(catalogue.store_at(key), key.key, report, counter)
+    return Side(name, key.key, reading, key.pool_name)
 
 
 def parse(key: str) -> naming.Key:
@@ -74,7 +74,7 @@ def source_of(name: str, reading: Reading) -> Source:
     key = parse(name)
     manifest = reading.manifest
     if manifest is None:
-        return Source("" if key.upload else key.name)
+        return Source(key.pool_name)
     row = catalogue.note_one(key.key)
     return Source(
         manifest.pool_name,

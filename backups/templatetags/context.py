@@ -15,11 +15,13 @@ REVEAL_SECONDS = 15 * 60
 REVEALED = "revealed"  # in the session: {subject: until when, seconds since 1970}
 
 NAV = (
+    ("home", "Overview", ("look", "back-up")),
     ("backups", "Backups", ("backup",)),
     ("compare", "Compare", ("comparison",)),
     ("restore", "Restore", ("plan",)),
     ("jobs", "Jobs", ("job",)),
     ("audit", "Audit", ()),
+    ("settings", "Settings", ("set-policy", "send-test")),
 )
 
 

@@ -38,6 +38,11 @@ ACTS: dict[str, str] = {
     Act.BACKUP_UPLOADED: "uploaded a backup file",
     Act.BACKUP_DOWNLOADED: "downloaded a backup",
     Act.BACKUP_CHECKED: "checked a backup",
+    Act.KEEP_ASKED: "asked to keep a backup",
+    Act.BACKUP_KEPT: "keeping a backup ended",
+    Act.FALL_ACCEPTED: "accepted a backup with fewer users",
+    Act.POLICY_SET: "set how a pool is backed up",
+    Act.ALARM_TESTED: "sent a test of the alarms",
     Act.COMPARE_ASKED: "asked for a comparison",
     Act.COMPARE_ENDED: "comparison ended",
     Act.PLAN_ASKED: "asked for a restore plan",
@@ -95,6 +100,9 @@ def in_words(job: Job) -> str:
         return f"Comparison of two backups of {place}" if place else "Comparison of two backups"
     if job.kind == Job.Kind.PLAN:
         return f"Planning a restore into {place}" if not job.over else f"Restore plan for {place}"
+    if job.kind == Job.Kind.KEEP:
+        of = f"a backup of {place}" if place else "an uploaded backup"
+        return f"Kept {of}" if job.state == State.DONE else f"Keeping {of} out of expiry"
     if job.state in (State.DONE, State.DONE_WITH_FAILURES):
         return f"Restored {plural(job.result.get('created', job.counters.get('created')), 'user')} to {place}"
     many = planned(job)
@@ -230,6 +238,8 @@ def _facts(job: Job) -> list[tuple[str, str]]:
         "users": "users read",
         "groups": "groups",
         "memberships": "memberships",
+        "factors_read": "second factors read",
+        "objects": "objects copied",
         "read_from": "read on the first side",
         "read_to": "read on the second side",
         "backup": "read from the backup",
@@ -280,4 +290,6 @@ def _kept(job: Job) -> str:
         )
     if job.kind == Job.Kind.BACKUP:
         return "The backup is not finished: it gets no manifest, and is never listed as whole."
+    if job.kind == Job.Kind.KEEP:
+        return "What was copied so far stays; keeping it again goes on from there. The original is as it was."
     return "Nothing was written, and nothing has to be taken back."

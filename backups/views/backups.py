@@ -6,36 +6,32 @@ import base64
 import binascii
 import os
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any, cast
 
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import BadRequest
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from backups import actions
+from backups import actions, storage
 from backups.access import Action
-from backups.core.lifecycle import ACTIVE
-from backups.core.snapshot import environment_of
+from backups.core.snapshot import ENVIRONMENTS, environment_of
 from backups.core.suggested import fell
 from backups.engine.ports import PortError
 from backups.forms import PAGE, READABLE, given, need
-from backups.models import Backup, Catalogue, Job, Operator, Pool
-from backups.templatetags.words import clock, number, short, size
+from backups.models import Backup, Catalogue, Deleted, Operator, Pool
+from backups.templatetags.words import short, size
 
-EMPTIED = 0.5
-"""A live pool with fewer than this share of the suggested backup's users is called nearly empty."""
-
-
-@require_safe
-def home(request: HttpRequest) -> HttpResponse:
-    need(request, Action.SEE)
-    return redirect("backups")
+FILTERS = ("pool", "from", "to", "state", "checked", "origin", "made_by", "q")
+READ_BACK = (("yes", "checked"), ("no", "not checked"))
+NEXT, NEWEST = 5, 10
+"""Backups that go next, and deleted ones that can be recovered, on the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,31 +42,29 @@ class Row:
     short: str  # the pool's name without what all names share, and without its environment
     change: int | None
     fell: bool
+    until: storage.Until
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """What stands above the list for one name of a pool."""
+class Recoverable:
+    """A deleted backup whose versions are still there, and the commands that read them."""
 
-    name: str
-    environment: str
-    live: Pool | None
-    last: Pool | None  # the row to name: the live one, else the one that was seen last
-    presence: str
-    sentence: str
-    tone: str
-    suggested: Backup | None
-    passed_over: list[Backup]
-    held: int
-    running: Job | None
+    deleted: Deleted
+    commands: list[str]
 
 
 @dataclass(frozen=True, slots=True)
-class Looks:
-    """When AWS last told which pools there are, in every Region of the settings."""
+class Keeping:
+    """What the buckets' own rules do to the backups."""
 
-    at: datetime | None  # the oldest of the Regions' last looks; None while one was never looked at
-    why: str  # why one of them did not answer, "" when all did
+    next: list[Backup]
+    nothing_left: list[tuple[str, datetime]]  # pools whose last good backup goes soon
+    unknown: list[tuple[str, str]]  # bucket -> why its rules are not known
+    recoverable: list[Recoverable]
+    deleted: int
+    hidden: list[str]  # why it is not known what else was deleted
+    kept_why: str  # why the kept copies could not be listed
+    off: str  # why nothing can be kept; "" where it can
 
 
 @never_cache
@@ -78,27 +72,6 @@ class Looks:
 def backups(request: HttpRequest) -> HttpResponse:
     need(request, Action.SEE)
     return _list(request)
-
-
-@require_POST
-def look(request: HttpRequest) -> HttpResponse:
-    need(request, Action.BACK_UP)
-    try:
-        actions.look(actions.actor_of(request))
-    except PortError:
-        return _list(request, status=503)  # the page says of every look that was not answered why
-    return redirect("backups")
-
-
-@require_POST
-def back_up(request: HttpRequest) -> HttpResponse:
-    need(request, Action.BACK_UP)
-    pool = get_object_or_404(Pool, pool_id=given(request.POST, "pool"))
-    try:
-        job = actions.start_backup(actions.actor_of(request), pool)
-    except actions.Refused as refused:
-        return _list(request, str(refused), refused.status)
-    return redirect("job", job=job.pk)
 
 
 @require_POST
@@ -123,51 +96,63 @@ def upload(request: HttpRequest) -> HttpResponse:
 def _list(request: HttpRequest, wrong: str = "", status: int = 200) -> HttpResponse:
     """The page; after something that did not work, with the sentence that says why."""
     params = request.GET
-    asked = {name: given(params, name) for name in ("pool", "state", "q")}
+    asked = {name: given(params, name) for name in FILTERS}
+    asked |= {name: "" for name in ("from", "to") if _day(asked[name]) is None}
     found = _filtered(asked)
     if cursor := params.get("before", ""):
         at, last = _read_cursor(cursor)
         found = found.filter(Q(taken_at__lt=at) | Q(taken_at=at, pk__lt=last))
     rows = list(found.order_by("-taken_at", "-pk")[: PAGE + 1])
+    before = _users_before(rows[:PAGE])
+    held = Backup.objects.order_by().values_list("pool_name", flat=True).distinct()
     names = sorted(
-        {*Pool.objects.values_list("name", flat=True), *Backup.objects.values_list("pool_name", flat=True)}
-        - {""},
+        {*Pool.objects.values_list("name", flat=True), *held} - {""},
         key=lambda name: (environment_of(name) != "production", name),
     )
-    looks = _looks()
+    looked = Catalogue.objects.first() or Catalogue()
+    account = cast(Operator, request.user).account
     shared = os.path.commonprefix(names).rpartition("-")[0]  # noqa: RUF071 - letter by letter is meant
     context = {
-        "blocks": [_block(name, looks) for name in names if asked["pool"] in ("", name)],
-        "looks": looks,
-        "rows": [_row(backup, shared) for backup in rows[:PAGE]],
+        "rows": [
+            _row(
+                backup,
+                shared,
+                before.get(backup.pk),
+                storage.until(backup, storage.told_of(backup, account, looked)),
+            )
+            for backup in rows[:PAGE]
+        ],
         "older": _cursor(rows[PAGE - 1]) if len(rows) > PAGE else "",
         "newer": bool(cursor),
         "asked": asked,
         "filtered": any(asked.values()),
         "names": names,
         "states": Backup.State.choices,
+        "origins": Backup.Origin.choices,
+        "makers": Backup.MadeBy.choices,
+        "read_back": READ_BACK,
+        "keeping": _keeping(looked, account),
         "total": Backup.objects.count(),
-        "bucket": settings.BACKUP_BUCKET.replace("{account}", cast(Operator, request.user).account),
-        "looked": Catalogue.objects.first() or Catalogue(),
+        "bucket": settings.BACKUP_BUCKET.replace("{account}", account),
+        "looked": looked,
         "wrong": wrong,
     }
     return render(request, "backups/list.html", context, status=status)
 
 
 def _filtered(asked: dict[str, str]) -> QuerySet[Backup]:
-    before = Backup.objects.filter(
-        pool_name=OuterRef("pool_name"),
-        state__in=READABLE,
-        users__isnull=False,
-        taken_at__lt=OuterRef("taken_at"),
-    ).exclude(pool_name="")
-    found = Backup.objects.select_related("being_made_by").annotate(
-        users_before=Subquery(before.order_by("-taken_at").values("users")[:1])
-    )
+    found = Backup.objects.select_related("being_made_by").defer("manifest")
     if asked["pool"]:
         found = found.filter(pool_name=asked["pool"])
-    if asked["state"]:
-        found = found.filter(state=asked["state"])
+    for name in ("state", "origin", "made_by"):
+        if asked[name]:
+            found = found.filter(**{name: asked[name]})
+    if asked["checked"]:
+        found = found.filter(checked=asked["checked"] == "yes")
+    if first := _day(asked["from"]):
+        found = found.filter(taken_at__gte=first)
+    if last := _day(asked["to"]):
+        found = found.filter(taken_at__lte=datetime.combine(last, time.max, UTC))
     for word in asked["q"].split():
         found = found.filter(
             Q(key__icontains=word)
@@ -181,74 +166,62 @@ def _filtered(asked: dict[str, str]) -> QuerySet[Backup]:
     return found
 
 
-def _row(backup: Backup, shared: str) -> Row:
-    name = short(f"…{backup.pool_name.removeprefix(shared)}" if shared else backup.pool_name)
-    name = "" if name == "…-" else name  # nothing is left that the chip does not say
-    before: int | None = getattr(backup, "users_before", None)
-    if before is None or backup.users is None:
-        return Row(backup, name, None, False)
-    return Row(backup, name, backup.users - before, fell(before, backup.users))
+def _users_before(rows: list[Backup]) -> dict[int, int | None]:
+    """Of each of these rows the users of the readable backup of its pool before it."""
+    before = Backup.objects.filter(
+        pool_name=OuterRef("pool_name"),
+        state__in=READABLE,
+        users__isnull=False,
+        taken_at__lt=OuterRef("taken_at"),
+    ).exclude(pool_name="")
+    mine = Backup.objects.filter(pk__in=[row.pk for row in rows]).order_by()
+    users = Subquery(before.order_by("-taken_at").values("users")[:1])
+    return dict(mine.annotate(users_before=users).values_list("pk", "users_before"))
 
 
-def _block(name: str, looks: Looks) -> Block:
-    pools = list(Pool.objects.filter(name=name).order_by(F("last_seen_at").desc(nulls_last=True)))
-    live = next((pool for pool in pools if pool.presence == Pool.Presence.THERE), None)
-    unknown = next((pool for pool in pools if pool.presence == Pool.Presence.UNKNOWN), None)
-    last = live or unknown or (pools[0] if pools else None)
-    suggested = Backup.objects.filter(pool_name=name, suggested=True).order_by("-taken_at").first()
-    passed = Backup.objects.filter(pool_name=name).exclude(passed_over="")
-    passed = passed.exclude(being_made_by__state__in=ACTIVE)
-    if suggested:
-        passed = passed.filter(taken_at__gt=suggested.taken_at)
-    pool_ids = [pool.pool_id for pool in pools]
-    running = Job.objects.filter(kind=Job.Kind.BACKUP, pool_id__in=pool_ids, state__in=ACTIVE).first()
-    presence, said, tone = _presence(looks, last, suggested)
-    return Block(
-        name=name,
-        environment=environment_of(name),
-        live=live,
-        last=last,
-        presence=presence,
-        sentence=said,
-        tone=tone,
-        suggested=suggested,
-        passed_over=list(passed.order_by("-taken_at")),
-        held=Backup.objects.filter(pool_name=name).count(),
-        running=running,
+def _day(text: str) -> datetime | None:
+    """The beginning of a day in UTC; None for what is no day."""
+    try:
+        return datetime.combine(date.fromisoformat(text), time(), UTC)
+    except ValueError:
+        return None
+
+
+def _keeping(looked: Catalogue, account: str) -> Keeping:
+    templates = (settings.BACKUP_BUCKET, settings.REPORTS_BUCKET)
+    told = {
+        name: storage.known(name, looked)
+        for template in filter(None, templates)
+        for name in (storage.name_of(template, environment, account) for environment in ENVIRONMENTS)
+    }
+    newest = list(Deleted.objects.order_by("-deleted_at", "-pk")[:NEWEST])
+    asked = {name: one for name, one in told.items() if one.at is not None}
+    return Keeping(
+        next=storage.going_next(NEXT),
+        nothing_left=storage.left_with_nothing(timezone.now()),
+        unknown=[(name, one.why) for name, one in asked.items() if one.rules is None],
+        recoverable=[Recoverable(one, storage.recover(one, account)) for one in newest],
+        deleted=Deleted.objects.count(),
+        hidden=[one.hidden_why for one in asked.values() if one.hidden_why],
+        kept_why=str(looked.storage.get("kept_why", "")),
+        off=_off(told, account),
     )
 
 
-def _looks() -> Looks:
-    """The oldest answered list of the configured Regions' pools; None when one of them never answered."""
-    kept = (Catalogue.objects.first() or Catalogue()).regions
-    looks = [kept.get(region, {"at": "", "why": ""}) for region in settings.POOL_REGIONS]
-    answered = [datetime.fromisoformat(look["at"]) for look in looks if look["at"]]
-    told = looks and len(answered) == len(looks)
-    return Looks(min(answered) if told else None, next((look["why"] for look in looks if look["why"]), ""))
+def _off(told: dict[str, storage.Known], account: str) -> str:
+    """Why nothing can be kept out of expiry, by what the bucket told last."""
+    if not settings.REPORTS_BUCKET:
+        return storage.OFF
+    names = (storage.name_of(settings.REPORTS_BUCKET, each, account) for each in ENVIRONMENTS)
+    return next((why for name in names if (why := storage.why_not_keep(told[name], name))), "")
 
 
-def _presence(looks: Looks, last: Pool | None, suggested: Backup | None) -> tuple[str, str, str]:
-    """(presence, sentence, tone). A pool that nobody answered about is unknown, never gone."""
-    if last is None:
-        if looks.at is None or looks.why:
-            why = looks.why or "Not every Region of the settings has shown a pool yet."
-            return "unknown", f"Whether a pool of this name exists is not known. {why}", "warn"
-        where = " or ".join(settings.POOL_REGIONS)
-        return "gone", f"No pool of this name in {where} at {clock(looks.at)}.", "bad"
-    seen = f"; last seen {clock(last.last_seen_at)}" if last.last_seen_at else ""
-    if last.presence == Pool.Presence.GONE:
-        at = f" at {clock(last.looked_at)}" if last.looked_at else ""
-        return "gone", f"No pool of this name in {last.region}{at}{seen}.", "bad"
-    if last.presence == Pool.Presence.UNKNOWN:
-        why = last.why_unknown or "The last look got no answer."
-        return "unknown", f"Whether it still exists is not known{seen}. {why}", "warn"
-    if last.estimated_users is None:
-        return "there", f"In {last.region} at {clock(last.looked_at)}.", "good"
-    about = f"About {number(last.estimated_users)} users in {last.region} at {clock(last.looked_at)}"
-    if suggested and suggested.users and fell(suggested.users, last.estimated_users):
-        tone = "bad" if last.estimated_users < EMPTIED * suggested.users else "warn"
-        return "there", f"{about}; the suggested backup holds {number(suggested.users)}.", tone
-    return "there", f"{about}.", "good"
+def _row(backup: Backup, shared: str, before: int | None, until: storage.Until) -> Row:
+    name = short(f"…{backup.pool_name.removeprefix(shared)}" if shared else backup.pool_name)
+    name = "" if name == "…-" else name  # nothing is left that the chip does not say
+    if before is None or backup.users is None:
+        return Row(backup, name, None, False, until)
+    return Row(backup, name, backup.users - before, fell(before, backup.users), until)
 
 
 def _cursor(backup: Backup) -> str:

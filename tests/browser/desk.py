@@ -61,8 +61,13 @@ class Desk:
     def heading(self, name: str | re.Pattern[str]) -> Locator:
         return self.page.get_by_role("heading", name=name, exact=isinstance(name, str))
 
+    def go(self, page: str) -> None:
+        """By its name in the navigation."""
+        self.page.get_by_role("navigation").get_by_role("link", name=page, exact=True).click()
+        expect(self.page.get_by_role("navigation").locator("[aria-current]")).to_have_text(page)
+
     def block(self, environment: str) -> Locator:
-        """What the backups page says of one pool, above the list."""
+        """What the overview says of one pool."""
         return self.page.get_by_role("region", name=f"biomage-user-pool-case-insensitive-{environment}")
 
     def count(self, words: str) -> Locator:

@@ -45,8 +45,8 @@ def test_from_a_refused_guest_to_everybody_restored(default: Product, sit: Sit, 
     # Iva is let in, and the suggested backup of production is on top.
     iva = sit(default)
     iva.sign_in("iva", at="/")
-    expect(iva.heading("Backups")).to_be_visible()
-    first = iva.page.get_by_role("region").first
+    expect(iva.heading("Overview")).to_be_visible()
+    first = iva.page.get_by_role("region", name=re.compile("^biomage")).first
     expect(first).to_have_accessible_name(cast.pool_name)
     expect(first).to_contain_text("Suggested backup:")
     expect(first).to_contain_text("2,000 users")
@@ -110,7 +110,7 @@ def test_from_a_refused_guest_to_everybody_restored(default: Product, sit: Sit, 
     assert len(there) == 2000 + len(cast.drift.newcomers)
 
     # The audit log shows it all, and is filtered by person and by act.
-    iva.link("Audit").click()
+    iva.go("Audit")
     of_the_restore = ("restore.asked", "restore.intended", "restore.ended", "identity-map.downloaded")
     of_what_came_before = ("session.signed-in", "compare.asked", "compare.ended", "plan.asked", "plan.ended")
     acts = iva.page.locator("tbody code").all_inner_texts()
@@ -142,7 +142,7 @@ def test_from_a_refused_guest_to_everybody_restored(default: Product, sit: Sit, 
 def test_a_person_who_signs_out_elsewhere_is_told_that_the_job_goes_on(default: Product, sit: Sit) -> None:
     iva = sit(default)
     iva.sign_in("iva", at="/")
-    expect(iva.heading("Backups")).to_be_visible()
+    expect(iva.heading("Overview")).to_be_visible()
     iva.button("Sign out").click()
     expect(iva.page.get_by_text("they run on the server")).to_be_visible()
 
@@ -161,8 +161,9 @@ def test_what_the_browser_would_refuse_is_seen(default: Product, sit: Sit) -> No
 def test_no_page_is_wider_than_the_screen(default: Product, sit: Sit) -> None:
     iva = sit(default)
     iva.sign_in("iva", at="/")
-    expect(iva.heading("Backups")).to_be_visible()
-    addresses = ["/backups/", "/compare/", "/restore/", "/jobs/", "/audit/"]
+    expect(iva.heading("Overview")).to_be_visible()
+    iva.go("Backups")
+    addresses = ["/", "/backups/", "/compare/", "/restore/", "/jobs/", "/audit/", "/settings/"]
     addresses.append(iva.page.locator("tbody a").first.get_attribute("href") or "")
     for address in addresses:
         iva.page.goto(address)

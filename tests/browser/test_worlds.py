@@ -24,7 +24,7 @@ SAMPLE = servers.ROOT / "tests" / "samples" / "cbr-users.json"
 def iva_at(product: Product, sit: Sit) -> Desk:
     desk = sit(product)
     desk.sign_in("iva", at="/")
-    expect(desk.heading("Backups")).to_be_visible()
+    expect(desk.heading("Overview")).to_be_visible()
     return desk
 
 
@@ -49,13 +49,15 @@ def test_the_backup_of_the_emptied_pool_is_passed_over(emptied: Product, sit: Si
     expect(block).to_contain_text("3 users, a fall of 99 % from 2,000")
     expect(block).to_contain_text(re.compile("About 3 users .* holds 2,000"))
 
+    prepare = block.get_by_role("link", name="Prepare restore").get_attribute("href")
+    iva.go("Backups")
     newest = iva.page.locator("tbody tr").first
     expect(newest).to_contain_text("production")
     expect(newest).not_to_contain_text("suggested")
     expect(newest.get_by_role("cell").nth(2)).to_contain_text("3")
     expect(iva.page.locator("tbody tr").nth(1)).to_contain_text("Not suggested: 3 users, a fall of 99 %")
 
-    block.get_by_role("link", name="Prepare restore").click()
+    iva.page.goto(str(prepare))
     chosen = iva.page.get_by_label("From this backup").locator("option:checked")
     expect(chosen).to_contain_text("2,000 users")
 
@@ -157,10 +159,11 @@ def test_on_the_first_day_the_gone_pool_is_said_and_cbrs_files_can_be_used(
     expect(block).to_contain_text("origin unknown")
     expect(block.get_by_role("button", name="Back up now")).to_have_count(0)
 
-    iva.page.get_by_label("State").select_option("complete")
+    iva.go("Backups")
+    iva.page.get_by_label("What is in it").select_option("complete")
     iva.button("Filter").click()
     expect(iva.page.get_by_text("No backup fits this filter.")).to_be_visible()
-    iva.page.get_by_label("State").select_option("users-only")
+    iva.page.get_by_label("What is in it").select_option("users-only")
     iva.button("Filter").click()
     expect(iva.page.get_by_text("24 backups shown")).to_be_visible()
 
@@ -168,13 +171,14 @@ def test_on_the_first_day_the_gone_pool_is_said_and_cbrs_files_can_be_used(
 def test_cbrs_file_is_uploaded_compared_and_restored_into_an_empty_pool(day_one: Product, sit: Sit) -> None:
     pool_id = an_email_pool(day_one.root("cognito-idp"), "drill-staging")
     iva = iva_at(day_one, sit)
+    iva.go("Backups")
     iva.page.get_by_label("File", exact=True).set_input_files(SAMPLE)
     iva.button("Upload 1 backup file").click()
     expect(iva.page.get_by_text("Uploaded file cbr-users.json")).to_be_visible()
     expect(iva.page.get_by_text("origin unknown").first).to_be_visible()
     key = re.search(r"/backups/(.+)/$", iva.page.url)
     assert key
-    iva.link("Backups").first.click()
+    iva.go("Backups")
     listed = iva.page.locator("tbody tr").filter(has_text="cbr-users.json")
     expect(listed).to_contain_text("unknown")
     expect(listed).to_contain_text("iva")
@@ -233,6 +237,7 @@ def test_a_file_that_is_no_backup_is_refused_in_words(day_one: Product, sit: Sit
     cut = tmp_path / "cut.json"
     cut.write_bytes(SAMPLE.read_bytes()[:900])
     iva = iva_at(day_one, sit)
+    iva.go("Backups")
     iva.page.get_by_label("File", exact=True).set_input_files(cut)
     iva.button("Upload 1 backup file").click()
     expect(iva.page.get_by_role("alert")).to_contain_text("cut.json is not a backup")
@@ -247,7 +252,7 @@ def test_back_up_now_makes_a_backup_that_is_whole_and_checked(day_one: Product, 
     expect(iva.heading(re.compile("^Backed up 120 users of"))).to_be_visible()
     iva.link("Open this backup").click()
     expect(iva.page.get_by_text("The bytes were read back and agree with the manifest.")).to_be_visible()
-    iva.link("Backups").first.click()
+    iva.go("Backups")
     newest = iva.page.locator("tbody tr").filter(has_text="iva").filter(has_text="staging")
     expect(newest).to_have_count(1)
     for words in ("120", "complete", "checked", "ours"):

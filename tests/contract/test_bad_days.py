@@ -1,18 +1,34 @@
-"""Our adapter when the line or AWS fails in the middle: never a short list, never a false "not done"."""
+"""Our adapters when the line or AWS fails in the middle: never a short list, never a false "not done".
+
+And a whole backup over them: checked, or an error in words and nothing that looks whole.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from backups.aws import session
 from backups.aws.cognito import CognitoPool
+from backups.aws.store import S3Store
+from backups.core import files
 from backups.core.snapshot import Group
-from backups.engine.ports import Cause
+from backups.engine.backup import Made, backup
+from backups.engine.check import Found, check
+from backups.engine.lanes import WORTH
+from backups.engine.pace import Pace
+from backups.engine.ports import Cause, PortError, T
+from backups.wiring import clock
+from tests.build import KEY, seal, seal_holds
 from tests.contract.marks import only_standin
 from tests.contract.test_pool import fails
 from tests.contract.worlds import StandinWorld
+from tests.fakes import FakeReport
 from tests.standin.client import Standin
 
 BROKEN = "no other line breaks when it is told to"
@@ -133,3 +149,197 @@ def test_a_mail_that_bounces_has_made_the_user(pool: CognitoPool, standin: Stand
     standin.knobs(undeliverable=["bob@"])
     fails(Cause.DELIVERY, lambda: pool.create_user("bob@uni.example", {}, invite=True))
     assert pool.get_user("bob@uni.example")["UserStatus"] == "FORCE_CHANGE_PASSWORD"
+
+
+# --- a whole backup ----------------------------------------------------------------------------------
+
+CROWD = WORTH  # users: what is read by lanes
+YESTERDAY = KEY.replace("22", "21", 1)
+
+
+class Day:
+    """A pool of a thousand in the stand-in, a bucket in ministack, and yesterday's backup in it."""
+
+    def __init__(self, world: StandinWorld) -> None:
+        made, store = world.pool(), world.store()
+        assert isinstance(store, S3Store)
+        self.store, self.cognito, self.s3 = store, world.client("cognito-idp"), world.client("s3")
+        self.pool_id, self.region, self.control = made.pool_id, world.region, world.control
+        self.pace = Pace(clock(), 0.8)
+        self.asked = 0  # pages of users
+        self.meanwhile: Callable[[int], object] = lambda page: None
+        """Called before each page, with its number."""
+        self._lock = threading.Lock()
+        self.control.seed(self.pool_id, CROWD)
+        self.made(YESTERDAY)
+        self.before = self.objects()
+
+    @property
+    def pool(self) -> CognitoPool:
+        def call(operation: str, do: Callable[[], T], /) -> T:
+            if operation == "users":
+                with self._lock:
+                    self.asked += 1
+                    self.meanwhile(self.asked)
+            return self.pace.call(operation, do)
+
+        return CognitoPool(self.region, self.pool_id, call)
+
+    def made(self, key: str = KEY) -> Made:
+        how: dict[str, Any] = {"made_by": "iva", "trigger": "person", "tool": "tests", "seal": seal}
+        return backup(self.pool, self.store, FakeReport(), clock(), key=key, **how)
+
+    def checked(self) -> Found:
+        return check(self.store, KEY, FakeReport(), clock(), tool="tests", seal_holds=seal_holds)
+
+    def whole(self) -> set[str]:
+        """Make one; it is whole, checked, and leaves yesterday's alone. The Usernames in it."""
+        made = self.made()
+        found = self.checked()
+        assert (found.state, found.checked, found.users) == ("complete", True, made.manifest.users)
+        listed = [user.username for user in files.read_users(self.store.open(f"{KEY}/data.json"))]
+        assert len(listed) == len(set(listed)) == found.users
+        assert self.objects().items() >= self.before.items()
+        return set(listed)
+
+    def fails(self, cause: Cause, *words: str) -> None:
+        """Try one; nothing of it looks whole, nothing is left half sent, yesterday's is as it was."""
+        error = fails(cause, self.made)
+        assert all(word in str(error) for word in words), error
+        found = self.checked()
+        assert (found.state, found.checked) == ("incomplete", False) and found.reason
+        after = self.objects()
+        assert f"{KEY}/data.json" not in after and f"{KEY}/manifest.json" not in after
+        assert after.items() >= self.before.items()
+        assert not self.s3.list_multipart_uploads(Bucket=self.store.bucket).get("Uploads")
+
+    def objects(self) -> dict[str, tuple[bytes, int]]:
+        """Key -> bytes, number of versions."""
+        return {
+            one.key: (b"".join(self.store.open(one.key)), self.store.versions(one.key))
+            for one in self.store.list()
+        }
+
+    def users(self) -> set[str]:
+        """Everybody's Username, by no call to Cognito."""
+        return {user["Username"] for user in self.control.users(self.pool_id)}
+
+
+@pytest.fixture
+def day(world: StandinWorld, standin: Standin, monkeypatch: pytest.MonkeyPatch) -> Day:
+    monkeypatch.setattr("backups.aws.store.WAITS", (0.0, 0.0, 0.0))
+    return Day(world)
+
+
+@only_standin(BROKEN)
+def test_a_backup_at_three_calls_a_second_is_whole(day: Day, standin: Standin) -> None:
+    standin.quotas({"UserList": 3})
+    assert day.whole() == day.users()
+    assert standin.books()["throttled"]["ListUsers"] > 0
+    assert day.pace["UserList"].standing().rate < 24, "it has slowed down"
+
+
+@only_standin(BROKEN)
+@pytest.mark.parametrize("kind", ["cut", "close-before", "close-after", "500", "503"])
+def test_a_backup_over_a_line_that_breaks_now_and_then_is_whole(
+    day: Day, standin: Standin, kind: str
+) -> None:
+    standin.fault("ListUsers", kind, times=-1, share=0.15)
+    assert day.whole() == day.users()
+    assert standin.faults()[f"ListUsers {kind}"] > 0
+
+
+@only_standin(BROKEN)
+def test_a_backup_whose_lane_fails_for_ever_says_who_is_missing(
+    day: Day, standin: Standin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backups.engine.pace.GIVE_UP_AFTER", 1.0)
+    standin.fault("ListUsers", "500", nth=12, times=-1)
+    day.fails(Cause.LOST, "InternalErrorException", "The list is not whole: users whose sub begins with “")
+
+
+@only_standin(BROKEN)
+def test_a_backup_whose_page_tokens_are_refused_for_a_while_is_whole(day: Day, standin: Standin) -> None:
+    standin.knobs(token_seconds=0)
+
+    def refused() -> bool:
+        return "InvalidParameterException" in {code for *_, code in standin.calls("ListUsers")}
+
+    day.meanwhile = lambda page: standin.knobs(token_seconds=None) if refused() else None
+    assert day.whole() == day.users()
+    assert refused()
+
+
+@only_standin(BROKEN)
+def test_a_backup_whose_page_tokens_are_always_refused_fails_and_says_so(day: Day, standin: Standin) -> None:
+    standin.knobs(token_seconds=0)
+    day.fails(Cause.REFUSED, "also when it was read again 2 times: users whose sub begins with “")
+
+
+@only_standin(BROKEN)
+def test_a_backup_of_a_pool_that_is_deleted_half_way_fails(day: Day) -> None:
+    def delete(page: int) -> None:
+        if page == 12:
+            day.cognito.delete_user_pool(UserPoolId=day.pool_id)
+
+    day.asked, day.meanwhile = 0, delete
+    day.fails(Cause.GONE, "does not exist")
+
+
+@only_standin(BROKEN)
+def test_a_backup_while_people_come_and_go_has_everybody_who_stayed(day: Day) -> None:
+    there = day.users()
+    leaving, come = sorted(there)[::50], set()
+
+    def change(page: int) -> None:
+        email = f"new{page}@uni.example"
+        made = day.cognito.admin_create_user(
+            UserPoolId=day.pool_id,
+            Username=email,
+            UserAttributes=[{"Name": "email", "Value": email}, {"Name": "name", "Value": "New"}],
+            MessageAction="SUPPRESS",
+        )
+        come.add(made["User"]["Username"])
+        if leaving:
+            day.cognito.admin_delete_user(UserPoolId=day.pool_id, Username=leaving.pop())
+
+    day.meanwhile = change
+    listed = day.whole()
+    assert there & day.users() <= listed <= there | come
+
+
+@only_standin(BROKEN)
+@pytest.mark.parametrize("operation", ["UploadPart", "CompleteMultipartUpload"])
+def test_a_bucket_that_denies_the_last_part_keeps_nothing(
+    day: Day, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    monkeypatch.setattr("backups.aws.store.PART", 100_000)
+    sent: list[int] = []
+
+    def deny(params: dict[str, Any], **_: Any) -> None:
+        sent.append(1)
+        if operation != "UploadPart" or len(sent) > 3:
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "No."}}, operation)
+
+    day.s3.meta.events.register(f"before-call.s3.{operation}", deny)
+    try:
+        day.fails(Cause.DENIED, "AccessDenied", "data.json")
+    finally:
+        day.s3.meta.events.unregister(f"before-call.s3.{operation}", deny)
+
+
+@only_standin(BROKEN)
+def test_of_two_backups_under_one_key_one_is_whole_and_the_other_is_told(day: Day) -> None:
+    def one(_: int) -> Cause | None:
+        try:
+            day.made()
+        except PortError as error:
+            return error.cause
+        return None
+
+    with ThreadPoolExecutor(2) as threads:
+        told = list(threads.map(one, range(2)))
+    assert sorted(map(str, told)) == [str(None), "exists"]
+    found = day.checked()
+    assert (found.state, found.checked, found.users) == ("complete", True, CROWD)
+    assert day.objects().items() >= day.before.items()

@@ -9,10 +9,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from backups.engine.ports import BackupStore, Cause, PortError
-from tests.contract.marks import worlds
+from backups.aws.store import S3Store
+from backups.core.expiry import Rule
+from backups.engine.ports import BackupStore, Cause, Head, PortError
+from tests.contract.marks import differs, worlds
 from tests.contract.test_pool import fails
-from tests.contract.worlds import World
+from tests.contract.worlds import Remote, World
 
 pytestmark = worlds("fakes", "moto", "ministack", "aws", why="the stand-in is a Cognito only: no S3")
 MB = 1024 * 1024
@@ -151,3 +153,130 @@ def test_two_readers_do_not_disturb_each_other(store: BackupStore) -> None:
     one, other = store.open(KEY), store.open(KEY)
     assert next(one) == next(other)
     assert len(b"".join(one)) == len(b"".join(other)) == MB
+
+
+# --- what the bucket tells of its own keeping -----------------------------------------------------------
+
+
+def told(store: BackupStore, prefix: str = "") -> list[tuple[str, int | None]]:
+    return [(one.key, one.size) for one in store.history(prefix)]
+
+
+def test_the_history_has_every_version_and_marker_the_newest_first(world: World, store: BackupStore) -> None:
+    store.put("a/1", [b"one"])
+    world.overwrite(store, "a/1", b"three")
+    store.put("a/2", [b"x"])
+    world.delete(store, "a/2")
+    store.put("b/1", [b"yy"])
+    world.delete(store, "b/1")
+    store.put("b/1", [b"zzzz"])
+    assert told(store)[:5] == [("a/1", 5), ("a/1", 3), ("a/2", None), ("a/2", 1), ("b/1", 4)]
+    assert {*told(store)[5:]} == {("b/1", None), ("b/1", 2)}
+    assert told(store, "a/") == told(store)[:4]
+    assert told(store, "c/") == []
+    ids = [one.id for one in store.history()]
+    assert all(ids) and len({*zip([one.key for one in store.history()], ids, strict=True)}) == 7
+
+
+@pytest.mark.parametrize("page", [1, 3])
+def test_every_page_of_the_history_is_listed(
+    world: World, store: BackupStore, monkeypatch: pytest.MonkeyPatch, page: int
+) -> None:
+    monkeypatch.setattr("backups.aws.storage.PAGE", page)
+    for key in ("a", "b", "ä"):
+        store.put(key, [b"1"])
+        world.overwrite(store, key, b"22")
+        world.delete(store, key)
+    assert told(store) == [(key, size) for key in ("a", "b", "ä") for size in (None, 2, 1)]
+
+
+def test_a_head_is_of_what_stands(world: World, store: BackupStore) -> None:
+    store.put(KEY, [b"x"])
+    found = store.head(KEY)
+    assert (found.lock, found.locked_until) == ("", None)
+    world.delete(store, KEY)
+    fails(Cause.MISSING, lambda: store.head(KEY))
+
+
+def test_a_bucket_without_rules_has_none(store: BackupStore) -> None:
+    assert store.rules() == ()
+
+
+def test_a_bucket_without_object_lock_has_none(store: BackupStore) -> None:
+    assert store.locks() is False
+
+
+@differs(ministack="adds a size of 0 to a rule's filter")
+def test_rules_that_end_objects_are_told_as_they_were_put(world: World, store: BackupStore) -> None:
+    world.lifecycle(
+        store,
+        {"ID": "all", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 90}},
+        {"ID": "off", "Status": "Disabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}},
+        {
+            "ID": "narrow",
+            "Status": "Enabled",
+            "Filter": {
+                "And": {
+                    "Prefix": "2026",
+                    "Tags": [{"Key": "a", "Value": "b"}],
+                }
+            },
+            "Expiration": {"Days": 7},
+        },
+        {
+            "ID": "old",
+            "Status": "Enabled",
+            "Filter": {"Prefix": ""},
+            "NoncurrentVersionExpiration": {"NoncurrentDays": 30},
+        },
+    )
+    assert sorted(store.rules(), key=lambda rule: rule.id) == [
+        Rule("all", days=90),
+        Rule("narrow", "2026", 7, tags=("a=b",)),
+    ]
+
+
+@differs(moto="drops the sizes of a rule's filter")
+def test_a_rule_may_ask_for_sizes_and_a_date(world: World, store: BackupStore) -> None:
+    world.lifecycle(
+        store,
+        {
+            "ID": "large",
+            "Status": "Enabled",
+            "Filter": {"ObjectSizeGreaterThan": 500},
+            "Expiration": {"Date": datetime(2030, 1, 1, tzinfo=UTC)},
+        },
+    )
+    assert store.rules() == (Rule("large", over=500, date=datetime(2030, 1, 1, tzinfo=UTC)),)
+
+
+def test_what_a_bucket_that_does_not_exist_tells_is_gone(world: World) -> None:
+    store = world.no_store()
+    fails(Cause.GONE, lambda: list(store.history()))
+    fails(Cause.GONE, store.rules)
+    fails(Cause.GONE, store.locks)
+
+
+@worlds(
+    "moto", "ministack", why="a locked object would outlive the test's bucket, and the fakes have no adapter"
+)
+def test_a_locked_and_encrypted_object_says_so(world: Remote) -> None:
+    bucket, until = world.fresh("locked"), datetime(2035, 1, 1, tzinfo=UTC)
+    s3 = world.client("s3")
+    s3.create_bucket(
+        Bucket=bucket,
+        ObjectLockEnabledForBucket=True,
+        CreateBucketConfiguration={"LocationConstraint": world.region},
+    )
+    s3.put_object(
+        Bucket=bucket,
+        Key=KEY,
+        Body=b"x",
+        ServerSideEncryption="aws:kms",
+        SSEKMSKeyId="arn:aws:kms:eu-west-1:123456789012:key/1",
+        ObjectLockMode="GOVERNANCE",
+        ObjectLockRetainUntilDate=until,
+    )
+    store = S3Store(bucket, region=world.region)
+    assert store.locks() is True
+    assert store.head(KEY) == Head("aws:kms arn:aws:kms:eu-west-1:123456789012:key/1", "GOVERNANCE", until)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from backups.aws import session
 from backups.aws.cognito import CognitoPool
 from backups.aws.store import S3Store
+from backups.core.expiry import rules_of
 from backups.engine.ports import BackupStore, UserPool
 from tests import servers
 from tests.fakes import FakePool, FakeStore
@@ -56,6 +57,9 @@ class World(Protocol):
     def overwrite(self, store: BackupStore, key: str, data: bytes) -> None:
         """What anybody with a key of the account can do."""
 
+    def lifecycle(self, store: BackupStore, *rules: dict[str, Any]) -> None:
+        """The bucket's rules, as PutBucketLifecycleConfiguration wants them."""
+
 
 class Fakes:
     name = "fakes"
@@ -88,6 +92,10 @@ class Fakes:
     def overwrite(self, store: BackupStore, key: str, data: bytes) -> None:
         assert isinstance(store, FakeStore)
         store.plant(key, data)
+
+    def lifecycle(self, store: BackupStore, *rules: dict[str, Any]) -> None:
+        assert isinstance(store, FakeStore)
+        store.lifecycle = rules_of(rules)
 
 
 class Remote:
@@ -149,6 +157,11 @@ class Remote:
 
     def overwrite(self, store: BackupStore, key: str, data: bytes) -> None:
         self.client("s3").put_object(Bucket=store.bucket, Key=key, Body=data)
+
+    def lifecycle(self, store: BackupStore, *rules: dict[str, Any]) -> None:
+        self.client("s3").put_bucket_lifecycle_configuration(
+            Bucket=store.bucket, LifecycleConfiguration={"Rules": list(rules)}
+        )
 
     def fresh(self, name: str) -> str:
         """A name that nothing has yet."""

@@ -45,6 +45,23 @@ def test_what_other_tools_wrote_is_written_again_byte_for_byte(name: str) -> Non
     assert a_file(entries(sample(name))) == sample(name)
 
 
+ODD = [
+    lambda data: b"\xef\xbb\xbf" + data,
+    lambda data: data.replace(b"\n", b"\r\n"),
+    lambda data: json.dumps(json.loads(data)).encode(),
+    lambda data: b"\xef\xbb\xbf" + json.dumps(json.loads(data), indent=2).replace("\n", "\r\n").encode(),
+    packed,
+]
+
+
+@pytest.mark.parametrize("lay_out", ODD, ids=["bom", "crlf", "one line", "windows", "gzip"])
+@pytest.mark.parametrize("name", [*CBR, "mifi-users.json"])
+def test_what_other_tools_wrote_is_read_also_after_an_editor_had_it(
+    name: str, lay_out: Callable[[bytes], bytes]
+) -> None:
+    assert entries(lay_out(sample(name))) == entries(sample(name)) != []
+
+
 def test_a_backup_of_nobody_is_a_whole_file() -> None:
     assert a_file([]) == b"[\n]\n"
     assert entries(b"[\n]\n") == entries(b"[]") == []
@@ -261,10 +278,55 @@ def test_the_seal_is_over_everything_that_a_manifest_says() -> None:
     manifest = a_manifest()
     signed = files.signed_bytes(manifest)
     assert files.signed_bytes(files.read_manifest([files.write_manifest(manifest)])[0]) == signed
-    others = [a_manifest(**{name: "x"}) for name in asdict(manifest) if name != "parts" and name != "unread"]
+    shaped = {"parts", "unread", "more"}
+    others = [a_manifest(**{name: "x"}) for name in asdict(manifest) if name not in shaped]
     others += [replace(manifest, parts=manifest.parts[:1]), replace(manifest, unread={})]
+    others += [replace(manifest, more={"invented": 1})]
     assert signed not in {files.signed_bytes(other) for other in others}
     assert files.hmac_of(b"k", signed) != files.hmac_of(b"l", signed)
+
+
+def test_a_manifest_of_the_first_version_keeps_its_seal_for_ever() -> None:
+    """As it was written before ``sealed`` and ``mfa`` came: byte for byte what its HMAC is over."""
+    first = {
+        "pool_id": "eu-west-1_Fake00001",
+        "pool_name": "team-production",
+        "region": "eu-west-1",
+        "account": "123456789012",
+        "started": "2026-11-22T01:00:00.000Z",
+        "finished": "2026-11-22T01:00:09.000Z",
+        "made_by": "iva",
+        "trigger": "person",
+        "tool": "cognito-admin 0.1.0",
+        "users": 2,
+        "groups": 1,
+        "memberships": 1,
+        "parts": [{"name": "data.json", "size": 10, "sha256": "a" * 64, "count": 2}],
+        "unread": {"mfa": "denied"},
+        "left_out": ["secrets of app clients", "secrets of identity providers"],
+        "format": 1,
+    }
+    signed = json.dumps(first, sort_keys=True, separators=(",", ":")).encode()
+    manifest, seal = files.read_manifest([orjson.dumps({**first, "hmac_sha256": "ab" * 32})])
+    assert files.signed_bytes(manifest) == signed and seal == "ab" * 32
+    assert (manifest.sealed, dict(manifest.mfa), dict(manifest.more)) == ((), {}, {})
+
+
+def test_what_a_later_version_adds_is_kept_and_stays_under_the_seal() -> None:
+    manifest, _ = files.read_manifest([changed(invented={"in": [2031]})])
+    assert manifest.more == {"invented": {"in": [2031]}}
+    assert files.read_manifest([files.write_manifest(manifest)])[0] == manifest
+    assert b'"invented":{"in":[2031]}' in files.signed_bytes(manifest)
+
+
+def test_what_is_sealed_and_read_of_second_factors_is_in_the_manifest() -> None:
+    manifest = a_manifest(
+        sealed=("/settings/clients/0/ClientSecret",), mfa={"read": 2, "billed_active": 2, "why": "so"}
+    )
+    written = files.write_manifest(manifest)
+    assert files.read_manifest([written]) == (manifest, "")
+    assert orjson.loads(written)["sealed"] == ["/settings/clients/0/ClientSecret"]
+    assert "sealed" not in orjson.loads(files.write_manifest(a_manifest()))
 
 
 def changed(**values: Any) -> bytes:
@@ -293,7 +355,19 @@ def test_a_newer_format_is_refused_by_its_number() -> None:
         changed(left_out=None),
         changed(unread=None),
         changed(unread=["mfa"]),
-        changed(invented=1),
+        changed(left_out="secrets"),
+        changed(left_out=[7]),
+        changed(sealed=None),
+        changed(sealed=[{}]),
+        changed(unread={"mfa": 7}),
+        changed(mfa=7),
+        changed(mfa={"read": 1.5}),
+        changed(mfa={"read": True}),
+        changed(mfa={"read": "1"}),
+        changed(mfa={"billed_active": -1}),
+        changed(mfa={"why": 1}),
+        changed(more={}),
+        changed(invented=orjson.loads(b"[" * 40 + b"]" * 40)),
         changed(made_by="x" * 201),
         changed(made_by="a\0b"),
         changed(unread={"mfa": "\0"}),
@@ -306,6 +380,31 @@ def test_a_newer_format_is_refused_by_its_number() -> None:
 def test_a_manifest_of_another_shape_is_refused(data: bytes) -> None:
     with pytest.raises(Unreadable, match=r"manifest\.json is not as its format says"):
         files.read_manifest([data])
+
+
+FACTORS: list[Entry] = [
+    {"Username": "ada", "UserMFASettingList": ["SMS_MFA", "EMAIL_OTP"], "PreferredMfaSetting": "SMS_MFA"},
+    {"Username": "bob", "UserMFASettingList": ["SOFTWARE_TOKEN_MFA"]},
+    {"Username": "eve"},
+]
+
+
+def test_second_factors_there_and_back() -> None:
+    data = b"".join(files.write_mfa(FACTORS))
+    assert json.loads(data) == FACTORS
+    assert list(files.read_mfa(cut_into(data, 7))) == [
+        ("ada", ("SMS_MFA", "EMAIL_OTP"), "SMS_MFA"),
+        ("bob", ("SOFTWARE_TOKEN_MFA",), ""),
+        ("eve", (), ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"UserMFASettingList": "SMS_MFA"}, {"UserMFASettingList": [7]}, {"PreferredMfaSetting": 7}]
+)
+def test_second_factors_of_another_shape_are_refused(wrong: Entry) -> None:
+    with pytest.raises(Unreadable, match=r"mfa\.json is not as its format says"):
+        list(files.read_mfa(files.write_mfa([{"Username": "ada", **wrong}])))
 
 
 def test_hashing_passes_on_what_it_counts() -> None:

@@ -102,3 +102,36 @@ def test_keys_sort_by_time(moments: list[datetime]) -> None:
 )
 def test_a_file_name_cannot_reach_elsewhere(given_: str, kept: str) -> None:
     assert naming.upload_name(given_) == kept
+
+
+@pytest.mark.parametrize(
+    ("original", "upload", "pool_name"),
+    [
+        ("2026-11-22.01-02-03/p", False, "p"),
+        ("_cognito-admin/uploads/2026-11-22.01-02-03/data.json", True, ""),
+    ],
+)
+def test_a_kept_copy_has_its_originals_key_below_a_prefix(
+    original: str, upload: bool, pool_name: str
+) -> None:
+    key = naming.kept_key(original)
+    assert key == f"_cognito-admin/kept/{original}"
+    assert naming.kept_key(key) == key
+    found = naming.parse(f"{key}/manifest.json")
+    assert found is not None
+    assert (found.key, found.kept, found.upload, found.taken_at) == (key, True, upload, TAKEN)
+    assert (found.original, found.pool_name) == (original, pool_name)
+    plain = naming.parse(original)
+    assert plain is not None and (plain.kept, plain.original) == (False, original)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "_cognito-admin/kept/p",
+        "_cognito-admin/kept/_cognito-admin/kept/2026-11-22.01-02-03/p",
+        "_cognito-admin/uploads/_cognito-admin/kept/2026-11-22.01-02-03/p",
+    ],
+)
+def test_prefixes_in_another_order_are_no_backups(key: str) -> None:
+    assert naming.parse(key) is None

@@ -71,3 +71,20 @@ def test_the_border_is_exact(before: int, after: int) -> None:
 )
 def test_a_fall_in_words(before: int, after: int, words: str) -> None:
     assert fall(before, after) == words
+
+
+def test_an_accepted_fall_is_suggested_and_is_the_new_base() -> None:
+    rows = [Candidate("a", True, 300), Candidate("b", True, 120, accepted=True), Candidate("c", True, 118)]
+    assert suggest(rows) == Suggestion("c", {})
+    assert suggest([*rows, Candidate("d", True, 100)]).passed_over == {
+        "d": "100 users, a fall of 15 % from 118"
+    }
+
+
+def test_accepting_makes_nothing_readable_and_no_guard_of_a_restore_a_backup() -> None:
+    rows = [
+        Candidate("a", True, 300),
+        Candidate("b", False, 120, why_not="it was cut", accepted=True),
+        Candidate("c", True, 120, before_restore=True, accepted=True),
+    ]
+    assert suggest(rows) == Suggestion("a", {"b": "it was cut", "c": "made just before a restore"})

@@ -152,6 +152,7 @@ class _Maker:
             self.iam.add_user_to_group(GroupName="engineering", UserName=name)
         app = self._user("cognito-admin")
         values = {"account": self.account, "region": self.region, "bucket": bucket}
+        values["reports_bucket"] = bucket  # there is no other one, and nothing of ours is kept
         text = (servers.ROOT / "docs" / "policies.json").read_text()
         for name, value in values.items():
             text = text.replace("${" + name + "}", value)
@@ -317,7 +318,7 @@ class _Pool:
         key = naming.key_of(at, self.cast.pool_name)
         shelf, clock, report, seal = FakeStore(bucket), FakeClock(at), FakeReport(), self.maker.seal
         pool = cast(UserPool, _PoolThen(self, people, week, clock))
-        made_by = {"made_by": "schedule", "trigger": "schedule", "tool": TOOL}
+        made_by: dict[str, Any] = {"made_by": "schedule", "trigger": "schedule", "tool": TOOL}
         backup(pool, shelf, report, clock, key=key, seal=seal, **made_by)
         check(shelf, key, report, clock, tool=TOOL, seal_holds=lambda data, told: told == seal(data))
         for part in (*naming.PARTS, naming.MANIFEST, naming.CHECKED):

@@ -128,7 +128,7 @@ def test_it_tells_what_it_does(pool: FakePool) -> None:
     report = FakeReport()
     pool.estimated_users = 7
     a_backup(FakeStore(), pool, report=report)
-    assert [name for name, _ in report.phases] == ["Settings of the pool", "Groups and memberships", "Users"]
+    assert [name for name, _ in report.phases] == ["Users, groups and settings"]
     assert report.counters == {"groups": 2, "memberships": 2, "users": 2}
     assert "2 users, 2 groups, 2 memberships written" in report.text
     assert "AWS estimates 7 users; the list gave 2" in report.text and "x.io" not in report.text
@@ -146,3 +146,39 @@ def test_it_takes_as_long_as_it_takes(pool: FakePool) -> None:
     made = a_backup(store, pool)
     assert made.seconds > 1
     assert made.manifest.started < made.manifest.finished
+
+
+# --- secrets ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def secretive(pool: FakePool) -> FakePool:
+    pool.setting_values |= {
+        "clients": [{"ClientId": "a"}, {"ClientId": "b", "ClientSecret": "hush-hush"}],
+        "identity_providers": [{"ProviderDetails": {"client_secret": "hush-hush-too"}}],
+    }
+    return pool
+
+
+def test_without_a_seal_for_them_secrets_are_left_out_and_it_is_said(secretive: FakePool) -> None:
+    store = FakeStore()
+    manifest = a_backup(store, secretive).manifest
+    assert manifest.left_out == ("secrets of app clients", "secrets of identity providers")
+    assert manifest.sealed == ()
+    assert all(b"hush" not in store.read(key) for key in store.keys)
+
+
+def test_a_pool_without_secrets_has_none_left_out(pool: FakePool) -> None:
+    assert a_backup(FakeStore(), pool).manifest.left_out == ()
+
+
+def test_with_a_seal_each_secret_stands_sealed_in_its_place(secretive: FakePool) -> None:
+    store = FakeStore()
+    manifest = a_backup(store, secretive, seal_secret=lambda text, place: f"v1:{len(text)}{place}").manifest
+    place = "/settings/clients/1/ClientSecret"
+    assert manifest.sealed == (place, "/settings/identity_providers/0/ProviderDetails/client_secret")
+    assert manifest.left_out == ()
+    read = files.read_settings([store.read(f"{KEY}/pool.json")])
+    assert read["clients"][1] == {"ClientId": "b", "ClientSecret": {"$sealed": f"v1:9{place}"}}
+    assert all(b"hush" not in store.read(key) for key in store.keys)
+    assert seen(store).origin == "ours"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import tempfile
+import tracemalloc
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,8 +12,9 @@ import orjson
 import pytest
 
 from backups.core.files import read_manifest, signed_bytes, write_manifest
-from backups.engine.check import Found, check, look
-from backups.engine.ports import Cause, PortError
+from backups.core.naming import PARTS
+from backups.engine.check import EVERY, Found, check, look
+from backups.engine.ports import Cause, PortError, Stop
 from backups.engine.reading import parts_of
 from tests.build import KEY, POOL, a_backup, a_file, an_entry, sample, seal, seal_holds
 from tests.fakes import FakePool, FakeReport, FakeStore
@@ -238,3 +242,96 @@ def test_a_sealed_backup_copied_under_another_key_is_not_what_it_says(store: Fak
         store.plant(f"{moved}/{part}", store.read(f"{KEY}/{part}"))
     found = look(store, moved, parts_of(store, moved), FakeReport(), seal_holds)
     assert (found.state, found.origin, found.users) == ("complete", "changed", 2)
+
+
+# --- one pass ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("changed", ["users", "groups", "memberships"])
+def test_numbers_that_the_parts_do_not_have_are_found(store: FakeStore, changed: str) -> None:
+    reseal(store, **{changed: 7})
+    assert seen(store).state == "complete", "a look trusts the manifest"
+    assert checked(store).reason == (
+        "its parts have other numbers of users, groups or memberships than it says"
+    )
+
+
+def test_every_part_is_read_once_and_nothing_is_spooled(
+    store: FakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    seen(store)
+    looks = store.calls["open"]
+    assert checked(store).checked
+    # another look, the three parts, and the manifest that checked.json is bound to
+    assert store.calls["open"] == 2 * looks + len(PARTS) + 1
+
+
+def test_an_entry_that_is_no_user_is_found_behind_a_seal_that_holds(store: FakeStore) -> None:
+    data = store.read(f"{KEY}/data.json").replace(b'"Enabled":true', b'"Enabled":1   ', 1)
+    overwrite(store, "data.json", data)
+    manifest, _ = read_manifest([store.read(f"{KEY}/manifest.json")])
+    sha = hashlib.sha256(data).hexdigest()
+    reseal(
+        store,
+        parts=tuple(
+            replace(part, sha256=sha) if part.name == "data.json" else part for part in manifest.parts
+        ),
+    )
+    found = checked(store)
+    assert found.state == "unreadable" and found.reason.startswith("entry ")
+
+
+def test_the_check_of_many_users_tells_how_far_it_is_and_can_be_stopped() -> None:
+    pool, store = FakePool(), FakeStore()
+    for number in range(2 * EVERY + 5):
+        pool.add(f"{number}@x.io")
+    a_backup(store, pool)
+    report = FakeReport()
+    assert checked(store, report).checked and report.counters == {"users": 2 * EVERY + 5}
+    store.delete(f"{KEY}/checked.json")
+    with pytest.raises(Stop):
+        checked(store, FakeReport(stop_after=1))
+    assert f"{KEY}/checked.json" not in store.keys
+
+
+def test_a_long_list_of_users_alone_can_be_stopped() -> None:
+    store = FakeStore()
+    store.plant(f"{KEY}/data.json", a_file(an_entry(f"{n}@x.io") for n in range(EVERY)))
+    assert seen(store).users == EVERY
+    with pytest.raises(Stop):
+        look(store, KEY, parts_of(store, KEY), FakeReport(stop_after=0), seal_holds)
+
+
+def test_memory_is_bounded_by_the_memberships_and_not_by_the_users() -> None:
+    pool, store = FakePool(), FakeStore()
+    pool.add("ada@x.io", groups=["admins"])
+    a_backup(store, pool)
+    data = a_file(
+        [*pool.users(), *(an_entry(f"{n}@x.io", sub=f"{n:032}", name="n" * 900) for n in range(20_000))]
+    )
+    overwrite(store, "data.json", data)
+    manifest, _ = read_manifest([store.read(f"{KEY}/manifest.json")])
+    sha = hashlib.sha256(data).hexdigest()
+    parts = [
+        replace(part, sha256=sha, size=len(data), count=20_001) if part.name == "data.json" else part
+        for part in manifest.parts
+    ]
+    reseal(store, users=20_001, parts=tuple(parts))
+    tracemalloc.start()
+    assert checked(store).users == 20_001
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < len(data) / 4, "bytes"
+
+
+def test_second_factors_are_read_back_too() -> None:
+    pool, store = FakePool(), FakeStore()
+    ada = pool.add("ada@x.io")
+    pool.factors[ada["Username"]] = ("SOFTWARE_TOKEN_MFA",)
+    a_backup(store, pool, mfa_policy="on")
+    data = store.read(f"{KEY}/mfa.json")
+    overwrite(store, "mfa.json", data.replace(b"SOFTWARE", b"hardware"))
+    assert checked(store).reason.startswith("mfa.json does not agree")
+    overwrite(store, "mfa.json", data)
+    assert checked(store).checked

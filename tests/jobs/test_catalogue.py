@@ -125,15 +125,18 @@ def test_a_trigger_that_nobody_knows_is_a_person(store: FakeStore, trigger: str)
 def test_what_the_database_does_not_take_is_unreadable(
     store: FakeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = Backup.objects.update_or_create
+    real = Backup.objects.bulk_create
+    other = "2026-01-02.00-00-00/team-production"
+    a_backup(store, FakePool(name="team-production"), key=other)
 
-    def narrow(**given: Any) -> Any:
-        if given["defaults"]["users"]:
+    def narrow(rows: list[Backup], **how: Any) -> Any:
+        if any(row.users for row in rows):
             raise ValueError("this value does not fit")
-        return real(**given)
+        return real(rows, **how)
 
-    monkeypatch.setattr(Backup.objects, "update_or_create", narrow)
+    monkeypatch.setattr(Backup.objects, "bulk_create", narrow)
     catalogue.look_at_bucket(whole=True)
+    assert Backup.objects.get(key=other).state == "complete", "the others of its batch are as they are"
     row = Backup.objects.get(key=GOOD)
     assert (row.state, row.users, row.made_by) == ("unreadable", None, "cbr")
     assert "longer or larger" in row.reason
@@ -158,11 +161,14 @@ def test_an_object_under_a_parts_name_does_not_spoil_the_backup(store: FakeStore
 # --- a backup that is not read back -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("operation", "state"), [("open", "unreadable"), ("list", "incomplete")])
+@pytest.mark.parametrize(
+    ("operation", "nth", "state"), [("open", 2, "unreadable"), ("list", 1, "incomplete")]
+)
 def test_a_backup_that_cannot_be_read_back_names_its_key(
-    account: Account, team: FakePool, operation: str, state: str
+    account: Account, team: FakePool, operation: str, nth: int, state: str
 ) -> None:
-    account.store.fail(operation, Cause.DENIED, times=9, message="Denied.")
+    # The first object that is opened is data.json, for the second factors of its users.
+    account.store.fail(operation, Cause.DENIED, nth=nth, times=9, message="Denied.")
     job = run(actions.start_backup(IVA, account.row(team)))
     row = Backup.objects.get()
     assert job.state == State.FAILED
@@ -242,7 +248,7 @@ def test_reading_everything_back_counts_where_an_older_checked_json_stands(
 
 
 def test_a_failed_backup_prints_what_is_known(account: Account, team: FakePool) -> None:
-    account.store.fail("open", Cause.DENIED, times=9, message="Denied.")
+    account.store.fail("open", Cause.DENIED, nth=2, times=9, message="Denied.")
     status, found = ask("backup", "--pool", "team-production")
     assert status == 1
     assert set(found) == {

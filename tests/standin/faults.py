@@ -1,6 +1,6 @@
 """What goes wrong when a test says so: per operation and call number, once, some times or for ever.
 
-throttle  limit  500  503         an error answer; nothing was done
+throttle  limit  denied  500  503  an error answer; nothing was done
 close-before                      the connection ends, nothing was done
 close-after  500-after            the work is done, the answer lost (or a 500 instead of it)
 cut                               the work is done, half of the answer arrives
@@ -19,13 +19,14 @@ from typing import Any
 from tests.standin.errors import Refused
 
 KINDS = frozenset(
-    """throttle limit 500 503 500-after close-before close-after cut never never-after slow
+    """throttle limit denied 500 503 500-after close-before close-after cut never never-after slow
     delivery""".split()
 )
 AFTER = frozenset({"close-after", "500-after", "cut", "never-after"})
 ANSWERS = {
     "throttle": Refused("TooManyRequestsException", "Rate exceeded"),
     "limit": Refused("LimitExceededException", "Limit exceeded."),
+    "denied": Refused("AccessDeniedException", "The caller is not authorized to perform this operation."),
     "500": Refused("InternalErrorException", "Internal error.", 500),
     "500-after": Refused("InternalErrorException", "Internal error.", 500),
     "503": Refused("ServiceUnavailableException", "Service unavailable.", 503),

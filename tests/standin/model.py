@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import botocore.session
 import regex
-from botocore.model import ServiceModel, Shape
+from botocore.model import OperationModel, ServiceModel, Shape
 
 from tests.standin.errors import Refused, invalid
 
@@ -40,15 +40,25 @@ def service() -> ServiceModel:
 
 
 @cache
+def identity() -> ServiceModel:
+    return botocore.session.get_session().get_service_model("cognito-identity")
+
+
+@cache
 def operations() -> frozenset[str]:
     """All that AWS has (141 in botocore 1.44)."""
     return frozenset(service().operation_names)
 
 
+def _model(operation: str) -> OperationModel:
+    """No name is in both services."""
+    return (service() if operation in operations() else identity()).operation_model(operation)
+
+
 @cache
 def unsigned(operation: str) -> bool:
     """May be called without a signature: an application's own calls."""
-    return service().operation_model(operation).auth_type == "none"
+    return _model(operation).auth_type == "none"
 
 
 def check(operation: str, parameters: Any) -> None:
@@ -62,7 +72,7 @@ def check(operation: str, parameters: Any) -> None:
 
 @cache
 def _checker(operation: str) -> Found:
-    shape = service().operation_model(operation).input_shape
+    shape = _model(operation).input_shape
     return _for(shape) if shape is not None else lambda path, value, problems: None
 
 

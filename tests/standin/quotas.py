@@ -27,6 +27,7 @@ DEFAULTS: dict[str, float] = {
     "UserPoolClientRead": 15,
     "UserPoolClientUpdate": 15,
     "ClientAuthentication": 150,
+    "IdentityPools": 5,
     "LimitManagement": 1,
 }
 ADJUSTABLE = frozenset(
@@ -63,6 +64,8 @@ _OPERATIONS = {
     "UserPoolClientRead": "DescribeUserPoolClient ListUserPoolClients ListUserPoolClientSecrets",
     "UserPoolClientUpdate": """AddUserPoolClientSecret CreateUserPoolClient DeleteUserPoolClient
         DeleteUserPoolClientSecret UpdateUserPoolClient""",
+    "IdentityPools": """CreateIdentityPool DescribeIdentityPool GetIdentityPoolRoles ListIdentityPools
+        SetIdentityPoolRoles""",
     "LimitManagement": "GetProvisionedLimit UpdateProvisionedLimit",
 }
 CATEGORY = {name: category for category, names in _OPERATIONS.items() for name in names.split()}

@@ -25,8 +25,8 @@ Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-TARGET = b"AWSCognitoIdentityProviderService."
-CREDENTIAL = re.compile(rb"Credential=[^/,\s]+/\d{8}/([a-z0-9-]+)/cognito-idp/aws4_request")
+TARGETS = (b"AWSCognitoIdentityProviderService.", b"AWSCognitoIdentityService.")
+CREDENTIAL = re.compile(rb"Credential=[^/,\s]+/\d{8}/([a-z0-9-]+)/cognito-(?:idp|identity)/aws4_request")
 CONTROL = "/_standin/"
 _requests = count(1)
 
@@ -59,7 +59,10 @@ class App:
             await _answer(send, status, answer, "")
             return
         headers = dict(scope["headers"])
-        name = headers.get(b"x-amz-target", b"").removeprefix(TARGET).decode("latin-1")
+        target = headers.get(b"x-amz-target", b"")
+        for prefix in TARGETS:
+            target = target.removeprefix(prefix)
+        name = target.decode("latin-1")
         fault = self.state.faults.meet(name)
         if fault and fault.kind not in AFTER and not await self._before(fault, receive, send):
             return

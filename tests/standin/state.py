@@ -132,6 +132,7 @@ class Region:
     pools: dict[str, Pool] = field(default_factory=dict)
     clients: dict[str, str] = field(default_factory=dict)  # ClientId -> pool id
     domains: dict[str, str] = field(default_factory=dict)  # prefix or name -> pool id
+    identity_pools: dict[str, dict[str, Any]] = field(default_factory=dict)
     quotas: Quotas = field(default_factory=Quotas)
 
 

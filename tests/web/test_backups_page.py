@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db.models import F
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
@@ -20,7 +21,7 @@ from backups.core.snapshot import PoolFacts
 from backups.engine.ports import Cause, PortError
 from backups.models import AuditEntry, Backup, Job, Pool
 from backups.models.audit import Act
-from tests.fakes import FakeStore
+from tests.fakes import FakePool, FakeStore
 from tests.web.conftest import RememberingIam
 from tests.web.pages import enter
 
@@ -43,6 +44,12 @@ class Account:
         if self.silent:
             raise self.silent
         return self.pools
+
+    def described(self, region: str, pool_id: str) -> FakePool:
+        """Asked by its id: one that is not listed does not exist."""
+        pool = FakePool(pool_id)
+        pool.gone = all(facts.pool_id != pool_id for facts in self.pools)
+        return pool
 
     def pool(self, name: str = NAME, users: int = 2) -> None:
         self.pools.append(
@@ -75,6 +82,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Account:
     account = Account()
     monkeypatch.setattr(wiring, "store", lambda environment="production": account.store)
     monkeypatch.setattr(wiring, "find_pools", account.find_pools)
+    monkeypatch.setattr(wiring, "pool", account.described)
     return account
 
 
@@ -84,10 +92,10 @@ def text(response: Any) -> str:
 
 
 def look(client: Client) -> str:
-    """Ask bucket and pools anew, then read the list."""
+    """Ask bucket and pools anew, then read the overview and the list."""
     response = client.post("/backups/look/", follow=True)
     assert response.status_code == 200
-    return text(response)
+    return f"{text(response)} {text(client.get('/backups/'))}"
 
 
 # --- the list -------------------------------------------------------------------------------------
@@ -110,8 +118,10 @@ def test_the_list_names_what_was_found_newest_first(account: Account, iva: Clien
     assert "Back up now" in page
 
 
-def test_home_is_the_list(iva: Client) -> None:
-    assert iva.get("/").headers["Location"] == "/backups/"
+def test_looking_again_leads_back_to_where_it_was_asked(account: Account, iva: Client) -> None:
+    assert iva.post("/backups/look/").headers["Location"] == "/"
+    assert iva.post("/backups/look/", {"then": "backups"}).headers["Location"] == "/backups/"
+    assert iva.post("/backups/look/", {"then": "//elsewhere.example"}).headers["Location"] == "/"
 
 
 def test_a_backup_that_fell_is_named_and_passed_over(account: Account, iva: Client) -> None:
@@ -131,6 +141,9 @@ def test_a_pool_that_is_gone_is_said_to_be_gone_where_and_when(account: Account,
     account.backup(1, 40)
     look(iva)
     del account.pools[0]
+    page = look(iva)
+    assert "No pool of this name" not in page, "once is a doubt"
+    Pool.objects.filter(name=NAME).update(doubted_at=F("doubted_at") - timedelta(seconds=10))
     page = look(iva)
     assert "No pool of this name in eu-west-1 at" in page
     assert "last seen" in page
@@ -158,10 +171,8 @@ def test_a_bucket_that_does_not_answer_keeps_what_was_listed(account: Account, i
     account.backup(1, 40)
     look(iva)
     account.store.gone = True
-    response = iva.post("/backups/look/")
-    assert response.status_code == 503
-    page = text(response)
-    assert "The bucket did not answer" in page
+    page = look(iva)
+    assert "The bucket did not answer the last look" in page
     assert "What is listed here is what was there before" in page
     assert "2026-11-21 14:02" in page
 
@@ -261,7 +272,7 @@ def test_back_up_now_is_a_job_with_its_entry(account: Account, iva: Client) -> N
     assert response.headers["Location"] == f"/jobs/{job.pk}/"
     assert (job.kind, job.pool_id, job.asked_by_name) == ("backup", pool.pool_id, "iva")
     assert AuditEntry.objects.filter(act=Act.BACKUP_ASKED, actor="iva").count() == 1
-    assert f"Being backed up: job {job.pk}" in text(iva.get("/backups/"))
+    assert f"Being backed up: job {job.pk}" in text(iva.get("/"))
 
 
 def test_who_left_the_group_a_second_ago_starts_nothing(
@@ -290,7 +301,7 @@ def test_a_viewer_sees_but_may_not_back_up_upload_download_or_reveal(
     account.pool()
     key = account.backup(1, 3)
     look(enter("iva", "engineering"))
-    assert "Suggested backup" in text(viewer.get("/backups/"))
+    assert "Suggested backup" in text(viewer.get("/"))
     pool = Pool.objects.get()
     for response in (
         viewer.post("/backups/look/"),
@@ -396,6 +407,43 @@ def test_a_complete_backup_shows_its_manifest(account: Account, iva: Client) -> 
     assert "Download manifest.json" in page
     assert "Groups and who is in them." not in page
     assert "The users could not be read." in page  # its objects are not in the bucket any more
+
+
+SEALED = "/settings/clients/0/ClientSecret"
+
+
+@pytest.mark.parametrize(
+    ("manifest", "says"),
+    [
+        ({}, ()),
+        (
+            {"mfa": {"read": 2003, "billed_active": 2003}},
+            ("2,003 users, of whom 41 have one", "AWS counts these 2,003 users as active in that month"),
+        ),
+        ({"mfa": {"read": 1, "billed_active": 1}}, ("1 user, of whom", "counts this user as active")),
+        (
+            {"mfa": {"read": 0, "billed_active": 70}},
+            ("Not in it: reading them ended after 70 users. AWS counts these 70 users as active",),
+        ),
+        (
+            {"mfa": {"read": 0, "billed_active": 0, "why": "on the tier PLUS every active user may cost"}},
+            ("Which second factors users have: on the tier PLUS every active user may cost.",),
+        ),
+        ({"sealed": [SEALED]}, ("1 secret of app clients and identity providers is in pool.json , sealed",)),
+        ({"sealed": [SEALED] * 3}, ("3 secrets of app clients and identity providers are in pool.json",)),
+    ],
+)
+def test_second_factors_and_sealed_secrets_are_said(
+    account: Account, iva: Client, manifest: dict[str, Any], says: tuple[str, ...]
+) -> None:
+    parts = [{"name": "mfa.json", "size": 1204, "sha256": "ab" * 32, "count": 41}]
+    backup = row(taken_at=NOW, manifest={"parts": parts, **manifest})
+    page = text(iva.get(f"/backups/{backup.key}/"))
+    assert "Download mfa.json" in page
+    for sentence in says:
+        assert sentence in page
+    assert ("as active" in page) is any("as active" in sentence for sentence in says)
+    assert ("sealed" in page) is ("sealed" in manifest)
 
 
 def test_a_backup_that_cannot_be_read_offers_neither_compare_nor_restore(
@@ -603,3 +651,53 @@ def test_a_nul_in_a_form_is_left_out(account: Account, iva: Client) -> None:
     assert iva.post("/backups/start/", {"pool": "eu-west-1_\0"}).status_code == 404
     assert iva.post("/reveal/", {"what": "\0"}).status_code == 404
     assert iva.get("/backups/2026-11-22.01-00-00/p%00/").status_code == 404
+
+
+# --- a fall that is right -------------------------------------------------------------------------
+
+
+def a_fall(account: Account, iva: Client) -> Backup:
+    account.backup(8, 40)
+    key = account.backup(1, 3)
+    look(iva)
+    return Backup.objects.get(key=key)
+
+
+def test_a_fall_is_accepted_with_a_reason_and_then_suggested(account: Account, iva: Client) -> None:
+    fallen = a_fall(account, iva)
+    assert "So few users are right" in text(iva.get(f"/backups/{fallen.key}/"))
+    page = text(
+        iva.post(f"/backups/{fallen.key}/accept/", {"reason": "The course ended, they left."}, follow=True)
+    )
+    assert "iva accepted that it holds so few users" in page
+    assert "The course ended, they left." in page
+    assert "So few users are right" not in page
+    assert Backup.objects.get(suggested=True) == fallen
+    entry = AuditEntry.objects.get(act=Act.FALL_ACCEPTED)
+    assert entry.details["key"] == fallen.key
+
+
+def test_a_fall_is_not_accepted_without_a_reason_and_what_was_typed_stays(
+    account: Account, iva: Client
+) -> None:
+    fallen = a_fall(account, iva)
+    response = iva.post(f"/backups/{fallen.key}/accept/", {"reason": "ok"})
+    assert response.status_code == 400
+    page = response.content.decode()
+    assert "Say why in a few words" in page
+    assert 'value="ok"' in page
+    assert not Backup.objects.filter(key=fallen.key, suggested=True).exists()
+    assert not AuditEntry.objects.filter(act=Act.FALL_ACCEPTED).exists()
+
+
+def test_only_a_fall_can_be_accepted_and_only_by_whoever_may_restore(
+    account: Account, iva: Client, viewer: Client
+) -> None:
+    fallen = a_fall(account, iva)
+    good = Backup.objects.get(suggested=True)
+    assert "So few users are right" not in text(iva.get(f"/backups/{good.key}/"))
+    reason = {"reason": "The course ended, they left."}
+    assert iva.post(f"/backups/{good.key}/accept/", reason).status_code == 409
+    assert viewer.post(f"/backups/{fallen.key}/accept/", reason).status_code == 403
+    assert "So few users are right" not in text(viewer.get(f"/backups/{fallen.key}/"))
+    assert iva.get(f"/backups/{fallen.key}/accept/").status_code == 405

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,6 +41,8 @@ def sound(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Setti
 def strict(sound: Settings) -> Settings:
     sound.PRODUCTION = True
     sound.TRUSTED_PROXIES = 1
+    sound.SLACK_WEBHOOK = "https://hooks.slack.com/services/T0/B0/hush-hush"
+    sound.PUBLIC_URL = "https://backups.example.org"
     return sound
 
 
@@ -53,6 +58,8 @@ def test_a_sound_host_has_nothing_to_say(strict: Settings) -> None:
         ("BACKUP_BUCKET", "", "E004"),
         ("BACKUP_BUCKET", "Backups_Of/{account}", "E005"),
         ("BACKUP_BUCKET", "backups-{user}", "E005"),
+        ("REPORTS_BUCKET", "Reports", "E040"),
+        ("REPORTS_BUCKET", "reports-{user}", "E040"),
         ("POOL_REGIONS", [], "E006"),
         ("POOL_REGIONS", ["eu-west-1", "Ireland"], "E007"),
         ("AWS_ACCOUNT", "12345", "E008"),
@@ -98,6 +105,89 @@ def test_production_is_strict_and_a_laptop_is_not(strict: Settings, name: str, v
     assert ids() == {id}
     strict.PRODUCTION = False
     assert ids() == set()
+
+
+ALARMS: list[tuple[dict[str, Any], str]] = [
+    ({"SLACK_WEBHOOK": "hooks.slack.com/services/hush-hush"}, "E030"),
+    ({"SLACK_WEBHOOK": "ftp://hooks.slack.com/hush-hush"}, "E030"),
+    ({"SLACK_WEBHOOK": "https:///hush-hush"}, "E030"),
+    ({"SLACK_WEBHOOK": "https://h:port/hush-hush"}, "E030"),
+    ({"SLACK_WEBHOOK": "https://h/hush\nhush"}, "E030"),
+    ({"HEARTBEAT_URL": "https://iva:hush-hush@h/"}, "E030"),
+    ({"PUBLIC_URL": "backups.example.org"}, "E030"),
+    ({"HEARTBEAT_URL": "http://h/hush-hush"}, "E031"),
+    ({"SLACK_WEBHOOK": "http://hooks.slack.com/hush-hush"}, "E031"),
+    ({"ALARM_WEBHOOK": "https://h/x"}, "E032"),
+    ({"ALARM_WEBHOOK": "https://h/x", "ALARM_WEBHOOK_KEY": "whsec_aHVzaC1odXNo"}, "E032"),
+    ({"ALARM_WEBHOOK": "https://h/x", "ALARM_WEBHOOK_KEY": "whsec_" + "?" * 44}, "E032"),
+    ({"ALARM_WEBHOOK": "https://h/x", "ALARM_WEBHOOK_KEY": "aHVzaC1odXNo" * 4}, "E032"),
+    ({"ALARM_EMAILS": ["alarms"], "ALARM_FROM": "a@h.example", "EMAIL_HOST": "h"}, "E033"),
+    ({"ALARM_EMAILS": ["a@h.example"], "ALARM_FROM": "nobody", "EMAIL_HOST": "h"}, "E033"),
+    ({"ALARM_EMAILS": ["a@h.example"], "ALARM_FROM": "a@h.example"}, "E034"),
+    ({"ALARM_EMAILS": ["a@h.example"], "EMAIL_HOST": "h"}, "E034"),
+    ({"EMAIL_HOST": "mail.example.org", "EMAIL_HOST_PASSWORD": "hush-hush"}, "E035"),
+    ({"PUBLIC_URL": ""}, "W010"),
+    ({"SLACK_WEBHOOK": ""}, "W011"),
+]
+
+
+@pytest.mark.parametrize(("given", "id"), ALARMS)
+def test_wrong_addresses_of_alarms_are_named_and_never_shown(
+    strict: Settings, given: dict[str, Any], id: str
+) -> None:
+    for name, value in given.items():
+        setattr(strict, name, value)
+    assert ids() == {id}
+    said = " ".join(f"{message.msg} {message.hint}" for message in settings_are_sound())
+    assert "hush" not in said
+    assert any(name in said for name in given) or "EMAIL_URL" in said
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"HEARTBEAT_URL": "http://127.0.0.1:8080/beat", "SLACK_WEBHOOK": "http://[::1]:8080/"},
+        {"ALARM_WEBHOOK": "https://h.example/hook?who=us", "ALARM_WEBHOOK_KEY": "whsec_" + "aHVz" * 8},
+        {"ALARM_EMAILS": ["a@h.example", "b@h.example"], "ALARM_FROM": "c@h.example", "EMAIL_HOST": "h"},
+        {"EMAIL_HOST": "h", "EMAIL_HOST_PASSWORD": "p", "EMAIL_USE_TLS": True},
+        {"EMAIL_HOST": "localhost", "EMAIL_HOST_PASSWORD": "p"},
+    ],
+)
+def test_right_addresses_of_alarms_are_accepted(strict: Settings, given: dict[str, Any]) -> None:
+    for name, value in given.items():
+        setattr(strict, name, value)
+    assert ids() == set()
+
+
+def test_a_laptop_tells_its_alarms_to_nobody_and_is_not_told_so(sound: Settings) -> None:
+    sound.HEARTBEAT_URL = "http://h.example/beat"
+    assert ids() == set()
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port"),
+    [
+        ("", "", 25),
+        ("smtp://mail.example.org", "mail.example.org", 25),
+        ("smtp+tls://u%40x:p%23@mail.example.org", "mail.example.org", 587),
+        ("smtp+ssl://mail.example.org", "mail.example.org", 465),
+        ("smtp+ssl://mail.example.org:2465", "mail.example.org", 2465),
+        ("smtp://mail.example.org:port", "", 25),
+        ("smtp://", "", 25),
+        ("http://mail.example.org", "", 25),
+    ],
+)
+def test_the_address_of_a_mail_server_is_read_or_named(url: str, host: str, port: int) -> None:
+    code = (
+        "import json, cognito_admin.settings as s; "
+        "print(json.dumps([s.EMAIL_HOST, s.EMAIL_PORT, s.EMAIL_HOST_USER, list(s.WRONG_SETTINGS)]))"
+    )
+    env = {**os.environ, "EMAIL_URL": url}
+    told = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=True
+    )
+    wrong = ["EMAIL_URL"] if url and not host else []
+    assert json.loads(told.stdout) == [host, port, "u@x" if "%40" in url else "", wrong]
 
 
 @pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_S3"])

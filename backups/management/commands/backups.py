@@ -3,7 +3,7 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from backups import catalogue
+from backups import catalogue, storage
 from backups.management import terminal
 from backups.models import Backup
 
@@ -20,7 +20,7 @@ class Command(terminal.Command):
         found = Backup.objects.filter(pool_name=options["pool"]) if options["pool"] else Backup.objects.all()
         rows = list(found[: options["limit"]])
         self.table(
-            ("KEY", "USERS", "STATE", "CHECKED", "ORIGIN", ""),
+            ("KEY", "USERS", "STATE", "CHECKED", "ORIGIN", "KEPT UNTIL", ""),
             [
                 (
                     backup.key,
@@ -28,12 +28,20 @@ class Command(terminal.Command):
                     backup.state,
                     "yes" if backup.checked else "no",
                     backup.origin,
+                    _until(backup),
                     "<- suggested" if backup.suggested else _why(backup),
                 )
                 for backup in rows
             ],
         )
         return {"backups": [terminal.backup_row(backup) for backup in rows]}, 0
+
+
+def _until(backup: Backup) -> str:
+    until = storage.until(backup, storage.known(catalogue.store_of(backup).bucket))
+    if until.at is not None:
+        return f"{'may go ' if until.word == 'may' else ''}{until.at:%Y-%m-%d}"
+    return {"kept": "kept", "stays": "no rule"}.get(until.word, "not known")
 
 
 def _why(backup: Backup) -> str:

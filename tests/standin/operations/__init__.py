@@ -31,7 +31,7 @@ OPERATIONS: dict[str, Operation] = {}
 MODULES = (
     "pools", "clients", "resources", "settings", "domains", "imports", "limits", "replicas",
     "users", "listing", "groups", "passwords", "signing_up", "signing_in", "sessions",
-    "account", "devices", "linking",
+    "account", "devices", "linking", "identity_pools",
 )  # fmt: skip
 
 

@@ -1,0 +1,123 @@
+"""One call of a Cognito service, at a pace: the answer in JSON values, or PortError."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeAlias
+
+from botocore.exceptions import ClientError
+
+from backups.aws.errors import asking, translate
+from backups.aws.pages import Plain
+from backups.aws.session import client
+from backups.core.snapshot import iso
+from backups.engine.ports import CallThrough, Cause, PortError
+
+PAGE = 60  # users, groups, clients, identity pools a page: the services' limit
+EXTRA = frozenset({"settings", "identity_pools"})
+"""What a place may not even know, and what is worth a line, not the wait for it."""
+
+Service: TypeAlias = Literal["cognito-idp", "cognito-identity"]
+Unread: TypeAlias = dict[str, str]
+"""Name of one item of a list -> why it could not be read."""
+
+
+class Cognito:
+    """A service of one Region. ``through`` is the pace; an operation is a key of ``engine.pace.CATEGORY``."""
+
+    def __init__(self, service: Service, region: str, through: CallThrough) -> None:
+        self.service: Service = service
+        self.region = region
+        self._through = through
+
+    def ask(self, operation: str, doing: str, api: str, **parameters: Any) -> dict[str, Any]:
+        """A parameter that is None is not sent."""
+        given = {name: value for name, value in parameters.items() if value is not None}
+
+        def once() -> dict[str, Any] | PortError:
+            with asking(doing):
+                method = getattr(client(self.service, self.region), api)
+                try:
+                    answer: dict[str, Any] = plain(method(**given))
+                except ClientError as error:
+                    if operation in EXTRA and error.response.get("Error", {}).get("Code") == "500":
+                        # No answer of Cognito's own: the pace would go on asking.
+                        return translate(error, doing)
+                    raise
+            answer.pop("ResponseMetadata", None)
+            return answer
+
+        answer = self._through(operation, once)
+        if isinstance(answer, PortError):
+            raise answer
+        return answer
+
+    def pages(
+        self,
+        operation: str,
+        doing: str,
+        api: str,
+        listed: str,
+        *,
+        marker: str = "NextToken",
+        **parameters: Any,
+    ) -> Iterator[dict[str, Any]]:
+        """Every entry of every page; they end at a missing token only."""
+        while True:
+            answer = self.ask(operation, doing, api, **parameters)
+            yield from answer.get(listed, [])
+            if not answer.get(marker):
+                return
+            parameters[marker] = answer[marker]
+
+
+class Each:
+    """One reading of several things by name. What does not exist is left out; what else fails is noted."""
+
+    def __init__(self, read: Callable[[str], Any]) -> None:
+        self._read = read
+        self._found: dict[str, Any] = {}
+        self._unread: Unread = {}
+        self._failed: PortError | None = None
+
+    def take(self, name: str) -> None:
+        """Nothing is asked once it is known to fail for all: a permission, an operation that is not here."""
+        if self._failed is not None:
+            return
+        try:
+            value = self._read(name)
+        except PortError as error:
+            if error.cause in (Cause.DENIED, Cause.UNSUPPORTED):
+                self._failed = error
+            elif error.cause is not Cause.GONE:
+                self._unread[name] = str(error)
+            return
+        if value:
+            self._found[name] = value
+
+    def all(self, names: Iterable[str], unread: Unread) -> dict[str, Any]:
+        for name in names:
+            self.take(name)
+        return self.found(unread)
+
+    def found(self, unread: Unread) -> dict[str, Any]:
+        """By name. Raises what fails for every one of them."""
+        if self._failed is not None:
+            raise self._failed
+        unread.update(self._unread)
+        return self._found
+
+
+def plain(value: Any) -> Any:
+    """JSON values only: dates as UTC text, bytes (logos) as base64."""
+    if isinstance(value, Plain):
+        return value
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if isinstance(value, datetime):
+        return iso(value.astimezone(UTC))
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else value

@@ -1,0 +1,88 @@
+"""Settings and groups, read in threads of their own while the users stream by.
+
+    settings ──> pool.json ──┐
+    groups   ──> groups.json ┴-> only then may data.json end, and be there
+
+They wait for other quotas than the users do, or for one call after the other; side by side a backup takes
+as long as the longest of them. What is read is put from the caller's thread, in this order.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from types import TracebackType
+from typing import Any
+
+from backups.core.snapshot import Group
+from backups.engine.ports import Report, UserPool
+
+Settings = tuple[dict[str, Any], dict[str, str]]
+"""Name -> setting; name -> why it could not be read."""
+TICK = 0.5  # seconds between two questions whether to go on, while only these are waited for
+
+
+class Beside:
+    """A context manager: whoever leaves it early ends the threads at their next setting or group."""
+
+    def __init__(
+        self,
+        pool: UserPool,
+        report: Report,
+        put_settings: Callable[[Settings], None],
+        put_groups: Callable[[list[Group]], None],
+    ) -> None:
+        self._pool, self._report = pool, report
+        self._stop = threading.Event()
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="beside")
+        settings, groups = self._threads.submit(self._settings), self._threads.submit(self._groups)
+        self._waiting: deque[tuple[Future[Any], Callable[[], None]]] = deque(
+            [
+                (settings, lambda: put_settings(settings.result())),
+                (groups, lambda: put_groups(groups.result())),
+            ]
+        )
+
+    def look(self) -> None:
+        """Put what has been read by now. Raises what the reading or the putting raised."""
+        while self._waiting and self._waiting[0][0].done():
+            self._waiting.popleft()[1]()
+
+    def finish(self) -> None:
+        """Wait for what is still being read, and put it. Raises as ``look``, and Stop."""
+        self.look()
+        while self._waiting:
+            self._report.keep_going()
+            wait([self._waiting[0][0]], TICK)
+            self.look()
+
+    def __enter__(self) -> Beside:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._threads.shutdown()
+
+    def _settings(self) -> Settings:
+        settings: dict[str, Any] = {}
+        unread: dict[str, str] = {}
+        for name, value, why in self._pool.settings():
+            if why:
+                unread[name] = why
+            else:
+                settings[name] = value
+            if self._stop.is_set():
+                break
+        return settings, unread
+
+    def _groups(self) -> list[Group]:
+        groups = []
+        for group in self._pool.groups():
+            groups.append(group)
+            if self._stop.is_set():
+                break
+        return sorted(groups, key=lambda group: group.name)

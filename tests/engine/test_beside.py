@@ -1,0 +1,105 @@
+"""Settings and groups beside the users: put in their order, and data.json never without them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from backups.core.snapshot import Group
+from backups.engine import beside as module
+from backups.engine.beside import Beside
+from backups.engine.ports import Cause, PortError, Stop, T
+from tests.build import KEY, a_backup
+from tests.fakes import FakePool, FakeReport, FakeStore
+
+
+@pytest.fixture
+def pool() -> FakePool:
+    pool = FakePool()
+    for number in range(130):
+        pool.add(f"{number}@x.io", groups=["beta", "admins"] if number < 3 else ())
+    return pool
+
+
+@pytest.fixture(autouse=True)
+def nobody_left() -> Iterator[None]:
+    yield
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("beside")]
+
+
+def slow(pool: FakePool, operation: str, until: Callable[[], bool]) -> None:
+    """Calls of this operation wait until it holds."""
+
+    def through(name: str, do: Callable[[], T], /) -> T:
+        while name == operation and not until():
+            time.sleep(0.01)
+        return do()
+
+    pool.through = through
+
+
+def test_users_do_not_wait_for_settings_and_are_not_there_before_them(
+    pool: FakePool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TICK", 0.01)
+    slow(pool, "settings", lambda: pool.calls["users"] == 3)
+    store = FakeStore()
+    assert a_backup(store, pool).manifest.users == 130
+    assert list(store.objects) == [
+        f"{KEY}/{name}" for name in ("pool.json", "groups.json", "data.json", "manifest.json")
+    ]
+
+
+def test_groups_do_not_wait_for_settings_and_come_after_them(pool: FakePool) -> None:
+    slow(pool, "settings", lambda: pool.calls["members"] == 2)
+    store = FakeStore()
+    assert a_backup(store, pool).manifest.memberships == 6
+    assert [key.rpartition("/")[2] for key in store.objects][:2] == ["pool.json", "groups.json"]
+
+
+def test_what_fails_beside_ends_the_users_early(pool: FakePool) -> None:
+    pool.fail("groups", Cause.DENIED)
+    asked = pool.users
+
+    def users(prefix: str = "") -> Iterator[Any]:
+        for entry in asked(prefix):
+            time.sleep(0.002)
+            yield entry
+
+    store, report = FakeStore(), FakeReport()
+    pool.users = users  # type: ignore[method-assign]
+    with pytest.raises(PortError):
+        a_backup(store, pool, report=report)
+    assert report.counters["users"] < 130
+    assert [key.rpartition("/")[2] for key in store.objects] == ["pool.json"]
+
+
+def test_a_stop_ends_the_waiting(pool: FakePool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TICK", 0.01)
+    report = FakeReport(stop_after=20)
+    slow(pool, "settings", report.stopping)
+    with pytest.raises(Stop):
+        a_backup(FakeStore(), pool, report=report)
+
+
+@pytest.mark.parametrize("operation", ["settings", "members"])
+def test_whoever_leaves_early_reads_no_further(pool: FakePool, operation: str) -> None:
+    begun, left = threading.Event(), threading.Event()
+
+    def through(name: str, do: Callable[[], T], /) -> T:
+        if name == operation:
+            begun.set()
+            left.wait()
+        return do()
+
+    pool.through = through
+    groups: list[Group] = []
+    with Beside(pool, FakeReport(), lambda read: None, groups.extend) as beside:
+        begun.wait()
+        beside._stop.set()
+        left.set()
+    assert pool.calls[operation] == 1 and groups == []
