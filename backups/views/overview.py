@@ -70,12 +70,22 @@ class Looks:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The page's first sentence; ``block`` is what its buttons are about."""
+    """What the page says first; ``block`` is what its buttons are about."""
 
     tone: str
-    sentence: str
+    said: str
     more: list[str]
     block: Block | None = None
+
+    @property
+    def sentence(self) -> str:
+        """The first one of what is said, which is what is wrong."""
+        return self.said.partition(". ")[0].removesuffix(".") + "."
+
+    @property
+    def rest(self) -> str:
+        """What is still true, and what to do."""
+        return self.said.partition(". ")[2]
 
 
 @never_cache
