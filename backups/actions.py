@@ -326,9 +326,9 @@ def accept_fall(actor: Actor, backup: Backup, reason: str) -> Backup:
         backup = Backup.objects.select_for_update().get(pk=backup.pk)
         if not catalogue.fell(backup):
             raise Refused("This backup is not passed over for holding fewer users. Nothing was changed.")
-        Acceptance.objects.create(
-            key=backup.key, by=actor.name, by_id=actor.id, at=database_now(), reason=reason
-        )
+        who = {"by": actor.name, "by_id": actor.id, "at": database_now(), "reason": reason}
+        # Of the backup, whichever copy of it stands: a kept one takes the original's place.
+        Acceptance.objects.update_or_create(key=backup.key.removeprefix(naming.KEPT), defaults=who)
         note(
             actor,
             Act.FALL_ACCEPTED,
@@ -405,7 +405,7 @@ def _set_policy(actor: Actor, known: dict[str, str], wanted: dict[str, Any]) -> 
     policy = policy or Policy(**known)
     when = ("enabled", "cron", "zone")
     if old is None or any(old[name] != wanted[name] for name in when):  # else what is due stays due
-        policy.next_at = None
+        policy.next_at, policy.scheduled_at = None, now
         if wanted["enabled"]:
             policy.next_at = schedule.next_runs(wanted["cron"], wanted["zone"], now, 1)[0]
     for name, value in wanted.items():

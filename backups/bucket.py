@@ -147,18 +147,19 @@ def look_at(environment: str, *, whole: bool) -> int:
         reader = cast(BackupStore, _Counted(store, several or frozenset()))
     else:
         told, reader = storage.known(store.bucket), store
-        newest = mine.exclude(made_by=Backup.MadeBy.UPLOAD).order_by("-taken_at").first()
-        if newest is not None:
+        dated = mine.exclude(made_by=Backup.MadeBy.UPLOAD)
+        newest = dated.filter(taken_at__lte=timezone.now()).order_by("-taken_at").first()
+        mine = dated.filter(taken_at__gte=newest.taken_at - RECENT) if newest else dated.none()
+        if newest is not None:  # a key of tomorrow must not hide today's
             after = naming.key_of(newest.taken_at - RECENT, "")
     listing = _Listing(_objects(store, after, whole=whole))
     seen: set[str] = set()
     while batch := list(islice(listing, ROWS)):
         note(reader, told, batch)
+        seen.update(name.key for name, _ in batch)
         if whole:
-            seen.update(name.key for name, _ in batch)
             Catalogue.objects.filter(pk=1).update(whole_begun_at=timezone.now())
-    if whole:
-        _forget(store, mine, seen)
+    _forget(store, mine, seen)
     return listing.strangers
 
 
@@ -410,13 +411,15 @@ def _forget(store: BackupStore, mine: Any, seen: set[str]) -> None:
     """Rows of what the bucket does not hold any more; a young one is asked for, as it may be just made."""
     idle = mine.exclude(being_made_by__state__in=ACTIVE)
     young = timezone.now() - RECENT
-    gone = [
-        pk
-        for pk, key, taken_at in idle.values_list("pk", "key", "taken_at")
+    gone = {
+        pk: pool_name
+        for pk, key, taken_at, pool_name in idle.values_list("pk", "key", "taken_at", "pool_name")
         if key not in seen and not (taken_at > young and parts_of(store, key))
-    ]
+    }
     for at in range(0, len(gone), ROWS):
-        Backup.objects.filter(pk__in=gone[at : at + ROWS]).delete()
+        Backup.objects.filter(pk__in=list(gone)[at : at + ROWS]).delete()
+    # What is suggested of these pools is another question now.
+    Backup.objects.filter(pool_name__in=set(gone.values())).update(weighed=False)
 
 
 def _side_by_side(work: Callable[[S], T], items: Sequence[S]) -> list[T]:

@@ -21,8 +21,7 @@ from backups.models import Job
 log = structlog.get_logger(__name__)
 RUN = "backups.run"
 DELIVER = "backups.deliver"
-_AT_ONCE = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
-"""Kombu would look for a broker that is away for 6 s, and a job may stand behind the alarm."""
+LOOK = "backups.look_at_pools"
 
 
 def send(job: Job) -> None:
@@ -46,10 +45,17 @@ def wake_deliveries() -> None:
 
 def _wake_deliveries() -> None:
     try:
-        with current_app.connection_for_write(transport_options=_AT_ONCE) as connection:
-            current_app.send_task(DELIVER, queue=Job.Queue.READ, expires=60, connection=connection)
+        current_app.send_task(DELIVER, queue=Job.Queue.READ, expires=60)
     except (OperationalError, OSError) as error:
         log.warning("broker away, messages are sent when it is back", error=type(error).__name__)
+
+
+def look() -> None:
+    """Tell a worker that somebody wants to know how the pools are now."""
+    try:
+        current_app.send_task(LOOK, queue=Job.Queue.READ, expires=30)
+    except (OperationalError, OSError) as error:
+        log.warning("broker away, the pools are looked at when it is back", error=type(error).__name__)
 
 
 def bell(job_id: int) -> None:

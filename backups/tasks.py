@@ -43,6 +43,13 @@ def look_and_judge() -> None:
     watch.tick()
 
 
+@shared_task(name="backups.look_at_pools", expires=30)
+def look_at_pools() -> None:
+    """Somebody opened the overview."""
+    if watch.look_if_old():
+        watch.judge()
+
+
 @shared_task(name="backups.deliver", expires=25)
 def deliver() -> None:
     """Messages about alarms. The rows wait for it; a job never does."""

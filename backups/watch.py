@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from backups import actions, catalogue, notify, schedule
 from backups.core import falls
@@ -55,12 +55,21 @@ def look_if_old(seconds: float = 30) -> bool:
     Whose UPDATE moves the time looks; whoever comes meanwhile has what is known already.
     """
     Catalogue.row()
-    now = database_now()
-    old = Q(pools_asked_at=None) | Q(pools_asked_at__lt=now - timedelta(seconds=seconds))
-    if not Catalogue.objects.filter(old, pk=1).update(pools_asked_at=now):
+    if not _old(seconds).update(pools_asked_at=database_now()):
         return False
     catalogue.look_at_pools()
     return True
+
+
+def is_old(seconds: float = 30) -> bool:
+    """Whether ``look_if_old`` would look now."""
+    Catalogue.row()
+    return _old(seconds).exists()
+
+
+def _old(seconds: float) -> QuerySet[Catalogue]:
+    before = database_now() - timedelta(seconds=seconds)
+    return Catalogue.objects.filter(Q(pools_asked_at=None) | Q(pools_asked_at__lt=before), pk=1)
 
 
 def look_twice() -> int:

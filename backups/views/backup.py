@@ -85,7 +85,7 @@ def _page(
     may_accept = access.can(cast(Operator, request.user), Action.ACCEPT).allowed and catalogue.fell(row)
     context |= {
         "may_accept": may_accept,
-        "accepted": Acceptance.objects.filter(key=row.key).first(),
+        "accepted": Acceptance.objects.filter(key=row.key.removeprefix(naming.KEPT)).first(),
         "wrong": wrong,
         "reason": reason,
     }

@@ -13,10 +13,11 @@ from django.conf import settings
 from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from backups import access, actions, watch
+from backups import access, actions, queue, watch
 from backups.access import Action
 from backups.core.lifecycle import ACTIVE
 from backups.core.snapshot import environment_of
@@ -27,7 +28,7 @@ from backups.models import Alarm, Backup, Catalogue, Job, Operator, Pool
 from backups.templatetags.words import clock, number
 from backups.watch import Standing
 
-LATEST = 8
+LATEST, SHOWN = 8, 5
 EMPTIED = 0.5
 """A live pool with fewer than this share of the suggested backup's users is called nearly empty."""
 WORST = [*Alarm.Kind.values]
@@ -46,7 +47,8 @@ class Block:
     sentence: str
     tone: str
     suggested: Backup | None
-    passed_over: list[Backup]
+    passed_over: list[Backup]  # the newest of them
+    passed: int
     held: int
     running: Job | None
     standings: list[Standing]  # one for each Region that has, or is to have, a pool of this name
@@ -54,10 +56,6 @@ class Block:
     @property
     def pool(self) -> Pool | None:
         return self.live[0] if self.live else None
-
-    @property
-    def alarms(self) -> list[Alarm]:
-        return [alarm for standing in self.standings for alarm in standing.alarms]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +68,12 @@ class Looks:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the page says first; ``block`` is what its buttons are about."""
+    """What the page says first; ``suggested`` is the backup that its buttons take."""
 
     tone: str
     said: str
     more: list[str]
-    block: Block | None = None
+    suggested: Backup | None = None
 
     @property
     def sentence(self) -> str:
@@ -92,8 +90,11 @@ class Verdict:
 @require_safe
 def overview(request: HttpRequest) -> HttpResponse:
     need(request, Action.SEE)
-    watch.look_if_old()
-    return _page(request)
+    # A worker asks AWS: on the day on which that takes a minute this page is there all the same.
+    asking = "asked" not in request.GET and watch.is_old()
+    if asking:
+        queue.look()
+    return _page(request, asking=asking)
 
 
 @require_POST
@@ -116,7 +117,7 @@ def back_up(request: HttpRequest) -> HttpResponse:
     return redirect("job", job=job.pk)
 
 
-def _page(request: HttpRequest, wrong: str = "", status: int = 200) -> HttpResponse:
+def _page(request: HttpRequest, wrong: str = "", status: int = 200, *, asking: bool = False) -> HttpResponse:
     """The page; after something that did not work, with the sentence that says why."""
     standings: defaultdict[str, list[Standing]] = defaultdict(list)
     for standing in watch.standings():
@@ -132,6 +133,7 @@ def _page(request: HttpRequest, wrong: str = "", status: int = 200) -> HttpRespo
         "alarms": Alarm.objects.filter(cleared_at=None),
         "latest": Job.objects.order_by("-id")[:LATEST],
         "looks": looks,
+        "asking": asking,
         "looked": looked,
         "bucket": settings.BACKUP_BUCKET.replace("{account}", who.account),
         "wrong": wrong,
@@ -149,18 +151,20 @@ def _production_first(name: str) -> tuple[bool, str]:
 
 def _verdict(blocks: list[Block], looks: Looks, looked: Catalogue) -> Verdict:
     """The worst that is known first; "every pool …" only when that was seen of every pool just now."""
-    raised = [(alarm, block) for block in blocks for alarm in block.alarms]
-    raised.sort(key=lambda pair: WORST.index(pair[0].kind))
+    raised = [
+        (alarm, standing) for block in blocks for standing in block.standings for alarm in standing.alarms
+    ]
+    raised.sort(key=lambda pair: (pair[1].environment != "production", WORST.index(pair[0].kind)))
     if raised:
-        (worst, block), rest = raised[0], raised[1:]
+        (worst, standing), rest = raised[0], raised[1:]
         tone = "warn" if worst.kind in (Alarm.Kind.LATE, Alarm.Kind.FEWER) else "bad"
-        return Verdict(tone, worst.sentence, [alarm.sentence for alarm, _ in rest], block)
+        return Verdict(tone, worst.sentence, [alarm.sentence for alarm, _ in rest], standing.suggested)
     unsure = [block for block in blocks if block.tone in ("bad", "warn")]
     if unsure:
         worst_block = min(unsure, key=lambda block: block.tone != "bad")
         others = [f"{block.name}: {block.sentence}" for block in unsure if block is not worst_block]
         said = f"{worst_block.name}: {worst_block.sentence}"
-        return Verdict(worst_block.tone, said, others, worst_block)
+        return Verdict(worst_block.tone, said, others, worst_block.suggested)
     if looks.at is None or looks.why:
         return Verdict("warn", f"Whether every pool stands is not known. {looks.why}".strip(), [])
     if not blocks:
@@ -168,6 +172,11 @@ def _verdict(blocks: list[Block], looks: Looks, looked: Catalogue) -> Verdict:
     if looked.problem or looked.answered_at is None:
         said = f"Which backups there are is not known: the bucket did not answer. {looked.problem}"
         return Verdict("warn", said.strip(), [])
+    if timezone.now() - looked.answered_at > watch.SILENT:
+        said = (
+            f"Which backups there are was last seen {clock(looked.answered_at)}. Nobody looks at the bucket: "
+        )
+        return Verdict("warn", f"{said}beat or the workers may be down.", [])
     off = [
         f"{standing.name} is not backed up by itself: {standing.policy.set_by} decided so."
         for block in blocks
@@ -195,6 +204,9 @@ def _lacks(block: Block) -> Iterable[str]:
             yield f"{where} has no backup that could be restored."
         elif not newest.checked:
             yield f"The newest backup of {where} was never checked: {newest.get_state_display()}."
+        if newest and standing.suggested and standing.suggested.taken_at < newest.taken_at:
+            when = clock(standing.suggested.taken_at)
+            yield f"The newest backup of {where} is passed over; the suggested one is of {when}."
         if standing.held:
             yield f"The next backup of {where} does not begin. {standing.held}"
         elif standing.late_since:
@@ -216,7 +228,7 @@ def _block(name: str, standings: list[Standing], looks: Looks) -> Block:
     pool_ids = [pool.pool_id for pool in pools]
     running = Job.objects.filter(kind=Job.Kind.BACKUP, pool_id__in=pool_ids, state__in=ACTIVE).first()
     presence, said, tone = _presence(looks, last, suggested)
-    if standings and all(standing.off for standing in standings):
+    if standings and all(standing.off and not standing.alarms for standing in standings):
         tone = "idle"  # somebody decided that nobody waits for it
     return Block(
         name=name,
@@ -227,7 +239,8 @@ def _block(name: str, standings: list[Standing], looks: Looks) -> Block:
         sentence=said,
         tone=tone,
         suggested=suggested,
-        passed_over=list(passed.order_by("-taken_at")),
+        passed_over=list(passed.defer("manifest").order_by("-taken_at")[: SHOWN + 1]),
+        passed=passed.count(),
         held=backups.count(),
         running=running,
         standings=standings,

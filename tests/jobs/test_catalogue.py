@@ -77,6 +77,30 @@ def test_an_object_that_cannot_be_read_is_a_row_and_the_look_goes_on(store: Fake
     assert row.state == "users-only", "it is asked again at the next look"
 
 
+def test_a_backup_that_was_deleted_today_is_forgotten_at_the_next_minutes_look(store: FakeStore) -> None:
+    old, young = "2025-01-02.00-00-00/team-production", "2026-01-02.00-00-00/team-production"
+    for key in (old, young):
+        store.plant(f"{key}/data.json", a_file([an_entry()]))
+    catalogue.look_at_bucket(whole=True)
+    store.delete(f"{GOOD}/data.json")
+    store.delete(f"{old}/data.json")
+    catalogue.look_at_bucket(whole=False)
+    assert not Backup.objects.filter(key=GOOD).exists()
+    assert Backup.objects.get(suggested=True).key == young
+    assert Backup.objects.filter(key=old).exists(), "what is not listed is not said to be gone"
+    catalogue.look_at_bucket(whole=True)
+    assert not Backup.objects.filter(key=old).exists()
+
+
+def test_a_key_of_tomorrow_does_not_hide_the_backups_of_today(store: FakeStore) -> None:
+    store.plant("2099-01-01.00-00-00/team-production/data.json", a_file([an_entry()]))
+    catalogue.look_at_bucket(whole=True)
+    today = "2026-01-04.00-00-00/team-production"
+    store.plant(f"{today}/data.json", a_file([an_entry()]))
+    catalogue.look_at_bucket(whole=False)
+    assert Backup.objects.filter(key=today).exists()
+
+
 @pytest.mark.parametrize("cause", [Cause.UNREACHABLE, Cause.GONE, Cause.LOST, Cause.NO_ROOM])
 def test_a_bucket_that_does_not_answer_makes_no_backup_unreadable(store: FakeStore, cause: Cause) -> None:
     store.fail("open", cause)

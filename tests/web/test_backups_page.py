@@ -19,7 +19,7 @@ from backups import wiring
 from backups.core.lifecycle import State
 from backups.core.snapshot import PoolFacts
 from backups.engine.ports import Cause, PortError
-from backups.models import AuditEntry, Backup, Job, Pool
+from backups.models import Acceptance, AuditEntry, Backup, Job, Pool
 from backups.models.audit import Act
 from tests.fakes import FakePool, FakeStore
 from tests.web.conftest import RememberingIam
@@ -701,3 +701,16 @@ def test_only_a_fall_can_be_accepted_and_only_by_whoever_may_restore(
     assert viewer.post(f"/backups/{fallen.key}/accept/", reason).status_code == 403
     assert "So few users are right" not in text(viewer.get(f"/backups/{fallen.key}/"))
     assert iva.get(f"/backups/{fallen.key}/accept/").status_code == 405
+
+
+def test_the_fall_of_a_kept_copy_is_accepted_for_the_backup_that_it_is_a_copy_of(
+    account: Account, iva: Client
+) -> None:
+    fallen = a_fall(account, iva)
+    original, fallen.key = fallen.key, f"_cognito-admin/kept/{fallen.key}"
+    fallen.save()
+    for _ in range(2):  # somebody else may have been faster
+        response = iva.post(f"/backups/{fallen.key}/accept/", {"reason": "The course ended, they left."})
+        assert response.status_code in (302, 409)
+    assert Acceptance.objects.get().key == original
+    assert Backup.objects.get(suggested=True) == fallen

@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from backups import wiring
+from backups import queue, tasks, wiring
 from backups.core.snapshot import PoolFacts
 from backups.engine.ports import Cause, PortError
 from backups.models import Alarm, Backup, Catalogue, Job, Policy, Pool
@@ -128,6 +128,31 @@ def test_the_worst_alarm_comes_first_and_its_restore_is_one_click_away(iva: Clie
     )
 
 
+def test_production_comes_first_and_the_button_takes_the_backup_of_the_alarms_own_pool(iva: Client) -> None:
+    a_pool()
+    a_policy()
+    backup = a_fresh_backup()
+    other = a_fresh_backup(region="us-east-1", key=f"2026-11-22.03-00-00/{NAME}", users=7)
+    a_pool("throwaway", "eu-west-1_throwaway", presence=Pool.Presence.GONE)
+    an_alarm(Alarm.Kind.GONE, "throwaway no longer exists.", "throwaway")
+    an_alarm(Alarm.Kind.EMPTIED, f"{NAME} has about 3 users.")
+    page = iva.get("/").content.decode()
+    assert page.index(f"{NAME} has about 3 users.") < page.index("throwaway no longer exists.")
+    main = page[page.index('class="btn main"') :]
+    assert backup.key.replace("/", "%2F") in main[:200]
+    assert other.key.replace("/", "%2F") not in main[:200]
+
+
+def test_a_suggested_backup_that_is_not_the_newest_is_said(iva: Client) -> None:
+    a_pool()
+    a_policy()
+    a_fresh_backup(suggested=False, users=1000, passed_over="1,000 users, a fall of 46 % from 1,850")
+    a_fresh_backup(key=f"2026-11-22.03-00-00/{NAME}", taken_at=timezone.now() - timedelta(days=1))
+    page = text(iva.get("/"))
+    assert f"The newest backup of {NAME} is passed over; the suggested one is of" in page
+    assert FINE not in page
+
+
 def test_alarms_are_listed_with_since_when(iva: Client) -> None:
     a_pool()
     an_alarm(Alarm.Kind.EMPTIED, f"{NAME} has about 40 users; it had 1,850.")
@@ -142,6 +167,10 @@ def test_what_is_not_known_is_never_called_fine(iva: Client, looked: Catalogue) 
     a_pool()
     a_policy()
     a_fresh_backup()
+    Catalogue.objects.update(answered_at=timezone.now() - timedelta(days=2))
+    page = text(iva.get("/"))
+    assert "Nobody looks at the bucket" in page
+    assert FINE not in page
     Catalogue.objects.update(regions={"eu-west-1": {"at": "", "why": "AWS did not answer."}})
     assert "Whether every pool stands is not known. AWS did not answer." in text(iva.get("/"))
     looked.problem = "AWS denied it."
@@ -237,7 +266,7 @@ def test_it_asks_the_database_a_number_of_times_that_does_not_grow_with_the_back
 # --- looking --------------------------------------------------------------------------------------
 
 
-def test_opening_it_looks_at_the_pools_when_the_last_look_is_old(
+def test_opening_it_asks_a_worker_for_a_look_when_the_last_one_is_old_and_waits_for_nobody(
     iva: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
@@ -247,12 +276,23 @@ def test_opening_it_looks_at_the_pools_when_the_last_look_is_old(
         return [PoolFacts(POOL_ID, NAME, region, "123456789012", estimated_users=7)]
 
     monkeypatch.setattr(wiring, "find_pools", find_pools)
-    iva.get("/")
-    assert asked == [], "the last look is a moment old"
+    monkeypatch.setattr(queue, "look", lambda: told.append("look"))
+    told: list[str] = []
+    assert "AWS is being asked" not in text(iva.get("/"))
+    assert told == [], "the last look is a moment old"
     Catalogue.objects.update(pools_asked_at=timezone.now() - timedelta(seconds=31))
-    assert "About 7 users" in text(iva.get("/"))
-    iva.get("/")
+    page = iva.get("/")
+    assert "AWS is being asked how they are now." in text(page)
+    assert 'hx-get="/?asked=1"' in page.content.decode()
+    assert (told, asked) == (["look"], [])
+
+    tasks.look_at_pools()
     assert asked == ["eu-west-1"]
+    page = iva.get("/?asked=1")
+    assert "About 7 users" in text(page)
+    assert "AWS is being asked" not in text(page)
+    tasks.look_at_pools()
+    assert asked == ["eu-west-1"], "one look is enough for whoever opens it now"
 
 
 def test_a_look_that_is_not_answered_leaves_what_was_known(
@@ -265,6 +305,7 @@ def test_a_look_that_is_not_answered_leaves_what_was_known(
     a_pool(last_seen_at=timezone.now())
     a_fresh_backup()
     Catalogue.objects.update(pools_asked_at=None)
+    tasks.look_at_pools()
     page = text(iva.get("/"))
     assert "Whether it still exists is not known; last seen" in page
     assert "AWS did not answer." in page
