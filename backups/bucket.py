@@ -164,11 +164,17 @@ def look_at(environment: str, *, whole: bool) -> int:
 
 
 def note(
-    store: BackupStore, told: Known, batch: Sequence[tuple[naming.Key, Parts]], *, fresh: bool = False
+    store: BackupStore,
+    told: Known,
+    batch: Sequence[tuple[naming.Key, Parts]],
+    *,
+    fresh: bool = False,
+    found: check.Found | None = None,
 ) -> None:
     """The rows of these backups, read where they are not known. Raises PortError.
 
-    ``fresh``: the parts were listed just now, and for these backups alone.
+    ``fresh``: the parts were listed just now, and for these backups alone. ``found``: what a check has found
+    in the one that is named; it stands until the objects change, whoever makes it.
     """
     keys = [name.key for name, _ in batch]
     rows = {
@@ -179,8 +185,8 @@ def note(
     moved: list[Backup] = []
     for name, parts in batch:
         row = rows.get(name.key)
-        if row is None:
-            due.append(_Due(name, parts))
+        if row is None or found is not None:
+            due.append(_Due(name, parts, found=found))
         elif row.fingerprint == fingerprint_of(parts):
             if _moves(row, told, parts):
                 moved.append(row)
@@ -208,7 +214,8 @@ def note(
 def fingerprint_of(parts: Parts) -> str:
     facts = sorted((part, stored.size, stored.etag) for part, stored in parts.items())
     # What the key decides is in it too: another SEAL_KEY makes every origin another question.
-    sealed = seal.seal(b"fingerprint")
+    # The number: what counts as checked changed once, and everything was looked at again.
+    sealed = seal.seal(b"fingerprint 2")
     return hashlib.sha256(repr((facts, sealed)).encode()).hexdigest()
 
 
@@ -262,6 +269,7 @@ class _Due:
     name: naming.Key
     parts: Parts
     again: bool = False  # it is known otherwise: its parts are listed once more
+    found: check.Found | None = None  # all of it was read: it is not looked at
 
 
 def _objects(store: BackupStore, after: str, *, whole: bool) -> Iterator[Stored]:
@@ -293,7 +301,7 @@ def _look(store: BackupStore, told: Known, due: _Due) -> Backup | None:
             parts = parts_of(store, name.key)
             if not parts:
                 return None
-        found = _found(store, name, parts)
+        found = due.found or _found(store, name, parts)
         if name.upload:
             about = _about_upload(store, name.key, parts)
         fingerprint = fingerprint_of(parts)
@@ -308,7 +316,7 @@ def _look(store: BackupStore, told: Known, due: _Due) -> Backup | None:
 
 def _found(store: BackupStore, name: naming.Key, parts: Parts) -> check.Found:
     def look() -> check.Found:
-        return check.look(store, name.key, parts, Silent(), seal.holds, late_check=settings.ORIGIN_LATE_CHECK)
+        return check.look(store, name.key, parts, Silent(), seal.seal, late_check=settings.ORIGIN_LATE_CHECK)
 
     if naming.MANIFEST in parts:
         return look()
@@ -342,7 +350,7 @@ def _row(
         made_by, who, title = Backup.MadeBy.UPLOAD, about.get("by", ""), about.get("file", name.name)
     elif manifest is not None:
         made_by, who = TRIGGERS.get(manifest.trigger, Backup.MadeBy.PERSON), manifest.made_by
-    elif set(parts) != {naming.DATA}:
+    elif set(parts) - {*naming.CHECKS} != {naming.DATA}:
         made_by = Backup.MadeBy.PERSON
     modified_at, ends = storage.expiry_of(told, name.key, parts)
     return Backup(
@@ -438,7 +446,7 @@ def _about_upload(store: BackupStore, key: str, parts: Parts) -> dict[str, str]:
     if naming.UPLOADED not in parts:
         return {}
     try:
-        about = orjson.loads(b"".join(store.open(f"{key}/{naming.UPLOADED}")))
+        about = orjson.loads(files.read_small(store.open(f"{key}/{naming.UPLOADED}")))
     except ValueError:
         return {}
     return {str(k): str(v) for k, v in about.items()} if isinstance(about, dict) else {}
@@ -471,7 +479,7 @@ def look_at_kept(*, whole: bool) -> set[str]:
     own: dict[str, list[tuple[naming.Key, Parts]]] = {bucket: [] for bucket in told}
     for key, (name, parts) in copies.items():
         original = originals.get(name.original)
-        if original is not None and _is_copy(stores[key], name, parts, original):
+        if original is not None and _is_copy(stores[key], name, parts, original, whole=whole):
             notes[name.original] = key
         else:
             own[stores[key].bucket].append((name, parts))
@@ -500,20 +508,37 @@ def _standing(keys: list[str]) -> dict[str, Backup]:
     return found
 
 
-def _is_copy(store: BackupStore, name: naming.Key, parts: Parts, original: Backup) -> bool:
-    """Whether these objects are the original's: the same manifest and sizes; of a lone file the same size."""
+def _is_copy(store: BackupStore, name: naming.Key, parts: Parts, original: Backup, *, whole: bool) -> bool:
+    """Whether these objects are the original's, and were read back where they lie now.
+
+    Sizes and a manifest are anybody's to copy: without a checked.json of this very place nobody has read it.
+    """
     manifest = original.manifest
     if manifest is None:
-        return naming.MANIFEST not in parts and original.size == sum(part.size for part in parts.values())
-    sizes = {part["name"]: part["size"] for part in manifest["parts"]}
-    if naming.MANIFEST not in parts or any(
-        part not in parts or parts[part].size != size for part, size in sizes.items()
-    ):
+        size = sum(stored.size for part, stored in parts.items() if part not in naming.CHECKS)
+        alike = naming.DATA in parts and naming.MANIFEST not in parts and original.size == size
+    else:
+        sizes = {part["name"]: part["size"] for part in manifest["parts"]}
+        alike = naming.MANIFEST in parts and all(
+            part in parts and parts[part].size == size for part, size in sizes.items()
+        )
+    if not alike:
         return False
-    if original.kept_as == name.key:
-        return True  # it was read before
+    if original.kept_as == name.key and not whole and _checked_last(parts):
+        return True  # it was read before; once a day it is again
     try:
-        theirs, _ = files.read_manifest(store.open(f"{name.key}/{naming.MANIFEST}"))
+        raw = None if manifest is None else files.read_small(store.open(f"{name.key}/{naming.MANIFEST}"))
+        if raw is not None:
+            theirs, _ = files.read_manifest([raw])
+            if orjson.loads(orjson.dumps(asdict(theirs))) != manifest:
+                return False
+        return check.was_checked(store, name.key, parts, raw, seal.seal)
     except files.Unreadable:
         return False
-    return bool(orjson.loads(orjson.dumps(asdict(theirs))) == manifest)
+
+
+def _checked_last(parts: Parts) -> bool:
+    """Whether nothing of it was put after its newest checked.json."""
+    notes = [stored.modified for part, stored in parts.items() if part in naming.CHECKS]
+    others = [stored.modified for part, stored in parts.items() if part not in naming.CHECKS]
+    return bool(notes) and max(notes) >= max(others)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -28,6 +29,8 @@ UNDER_WAY = timedelta(minutes=10)
 READABLE = (Backup.State.COMPLETE, Backup.State.USERS_ONLY)
 SHRINK_PERCENT = 5
 """Where no policy says another number."""
+AHEAD = timedelta(minutes=10)
+"""A backup whose key lies further in the future than this says nothing of what is the newest."""
 
 store_for, store_of, store_at = bucket.store_for, bucket.store_of, bucket.store_at
 
@@ -69,8 +72,11 @@ def whole_look_is_due() -> bool:
     return not _under_way(row, now) and (row.whole_at is None or now - row.whole_at > timedelta(days=1))
 
 
-def note_one(key: str) -> Backup:
-    """Read one backup again, now. Raises PortError; Backup.DoesNotExist when the bucket has none."""
+def note_one(key: str, found: check.Found | None = None) -> Backup:
+    """Read one backup again, now. Raises PortError; Backup.DoesNotExist when the bucket has none.
+
+    ``found``: what a check that read all of it has found, in the place of another look.
+    """
     name = naming.parse(key)
     if name is None:
         raise Backup.DoesNotExist(f"{key} is no backup's key")
@@ -79,7 +85,7 @@ def note_one(key: str) -> Backup:
     store = bucket.store_at(name)
     parts = parts_of(store, name.key)
     if parts:
-        bucket.note(store, storage.known(store.bucket), [(name, parts)], fresh=True)
+        bucket.note(store, storage.known(store.bucket), [(name, parts)], fresh=True, found=found)
     noted = Backup.objects.filter(key=name.key).first() if parts else None
     if noted is None:
         raise Backup.DoesNotExist(f"{key} is not in {store.bucket}")
@@ -108,26 +114,30 @@ def _look_at_kept(*, whole: bool) -> None:
 
 def check_one(backup: Backup) -> Backup:
     """Read everything back and recompute; writes checked.json when it agrees. Raises PortError."""
-    found = check.check(
-        bucket.store_of(backup),
-        backup.key,
-        bucket.Silent(),
-        wiring.clock(),
-        tool=tool(),
-        seal_holds=seal.holds,
-    )
-    if found.state == Backup.State.COMPLETE:
-        backup = note_one(backup.key)
-        if found.checked and not backup.checked:  # an older checked.json stands in the way of a new one
-            backup.checked = True
-            backup.save(update_fields=["checked"])
-        return backup
-    # A look trusts sizes; the check has read the bytes, and what it found stands until they change.
-    backup.state, backup.checked, backup.reason = found.state, False, found.reason
-    backup.users = found.users
-    backup.weighed = False
-    backup.save()
-    _suggest()
+    store, clock = bucket.store_of(backup), wiring.clock()
+    found = check.check(store, backup.key, bucket.Silent(), clock, tool=tool(), seal=seal.seal)
+    return note_read(backup.key, found)
+
+
+def note_read(key: str, found: check.Found) -> Backup:
+    """The row of what was just read back in full. Raises PortError; Backup.DoesNotExist.
+
+    A look trusts sizes; the check has read the bytes, and what it found stands until the objects change.
+    """
+    if found.state != Backup.State.COMPLETE:
+        try:
+            return note_one(key, found)
+        except Backup.DoesNotExist:  # nothing of it is there: the next whole look forgets it
+            backup = Backup.objects.get(key=key)
+            backup.state, backup.checked, backup.reason = found.state, False, found.reason
+            backup.users, backup.weighed = found.users, False
+            backup.save()
+            _suggest()
+            return backup
+    backup = note_one(key)
+    if found.checked and not backup.checked:  # no name was free for one more checked.json
+        backup.checked = True
+        backup.save(update_fields=["checked"])
     return backup
 
 
@@ -222,9 +232,11 @@ def note_pool(facts: PoolFacts, now: datetime | None = None) -> Pool:
     percent = shrink_percent(facts.region, facts.name)
     with transaction.atomic():
         Pool.objects.get_or_create(
-            pool_id=facts.pool_id, defaults={"region": facts.region, "name": facts.name}
+            pool_id=facts.pool_id,
+            defaults={"region": facts.region, "name": facts.name, "first_seen_at": now},
         )
         pool = Pool.objects.select_for_update().get(pool_id=facts.pool_id)
+        pool.presence, pool.why_unknown = Pool.Presence.THERE, ""
         before = users_before(facts.region, facts.name, pool)
         seen = falls.fallen(before, facts.estimated_users, percent)
         doubt = falls.doubted(seen, pool.fell, _doubt_of(pool), now)
@@ -233,7 +245,6 @@ def note_pool(facts: PoolFacts, now: datetime | None = None) -> Pool:
         if not falls.fallen(pool.estimated_before, facts.estimated_users, percent):
             pool.estimated_before = facts.estimated_users
         pool.region, pool.name, pool.account = facts.region, facts.name, facts.account
-        pool.presence, pool.why_unknown = Pool.Presence.THERE, ""
         pool.estimated_users, pool.mail, pool.tier = facts.estimated_users, facts.mail, facts.tier
         pool.looked_at = pool.last_seen_at = now
         pool.save()
@@ -241,11 +252,21 @@ def note_pool(facts: PoolFacts, now: datetime | None = None) -> Pool:
 
 
 def _note_gone(region: str, pool_id: str, now: datetime) -> Pool | None:
-    """AWS says that there is no such pool: once is a doubt, twice is so."""
+    """AWS says that there is no such pool: once is a doubt, twice is so.
+
+    Said to another account's credentials it says nothing: there no pool of ours was ever.
+    """
+    ours = wiring.account_of_ours()
     with transaction.atomic():
         pool = Pool.objects.select_for_update().filter(region=region, pool_id=pool_id).first()
         if pool is None:
             return None
+        if pool.presence != Pool.Presence.GONE and pool.account and ours not in ("", pool.account):
+            _doubt(pool, None)
+            pool.presence, pool.looked_at = Pool.Presence.UNKNOWN, now
+            pool.why_unknown = f"Our credentials are of account {ours}, this pool is of {pool.account}."
+            pool.save()
+            return pool
         settled = falls.GONE if pool.presence == Pool.Presence.GONE else ""
         doubt = falls.doubted(falls.GONE, settled, _doubt_of(pool), now)
         _doubt(pool, doubt)
@@ -261,10 +282,11 @@ def _note_gone(region: str, pool_id: str, now: datetime) -> Pool | None:
 
 
 def _note_untold(region: str, untold: wiring.Untold, now: datetime) -> None:
-    """It is listed, and may not be described."""
-    unknown = {"presence": Pool.Presence.UNKNOWN, "looked_at": now, "why_unknown": str(untold.error)}
+    """It is listed, and was not described."""
+    told = {"region": region, "name": untold.name, "looked_at": now}
+    told |= {"presence": Pool.Presence.UNKNOWN, "why_unknown": str(untold.error)}
     Pool.objects.update_or_create(
-        pool_id=untold.pool_id, defaults={"region": region, "name": untold.name, **unknown}
+        pool_id=untold.pool_id, defaults=told, create_defaults={**told, "first_seen_at": now}
     )
 
 
@@ -277,9 +299,35 @@ def _doubt(pool: Pool, doubt: falls.Doubt | None) -> None:
 
 
 def users_before(region: str, name: str, pool: Pool) -> int | None:
-    """What a fall of the pool is measured from: its suggested backup, else its own estimate before."""
-    backup = suggested(region, name)
+    """What a fall of the pool is measured from: a backup, else its own estimate before."""
+    backup = measured_from(region, name, pool)
     return pool.estimated_before if backup is None else backup.users
+
+
+def measured_from(region: str, name: str, pool: Pool) -> Backup | None:
+    """The suggested backup of the name, also for a pool that was made again under it.
+
+    Of two pools that bear the name at one time each has its own: what would be suggested were it alone.
+    """
+    backup = suggested(region, name)
+    if backup is None or backup.pool_id in ("", pool.pool_id):
+        return backup
+    other = Pool.objects.filter(pool_id=backup.pool_id).first()
+    if other is None or not beside(pool, other):
+        return backup
+    held = list(Backup.objects.filter(pool_id=pool.pool_id, pool_name=name).order_by("taken_at", "id"))
+    accepted, latest = _accepted(), database_now() + AHEAD
+    own = suggest(_candidate(row, accepted, latest) for row in held).key
+    return next((row for row in held if row.key == own), None)
+
+
+def beside(pool: Pool, other: Pool) -> bool:
+    """Whether ``pool`` was known while ``other`` stood: it is a twin then, and not its successor."""
+    if pool.presence == other.presence == Pool.Presence.THERE:
+        return True
+    if pool.first_seen_at is None or other.last_seen_at is None:
+        return False
+    return pool.first_seen_at <= other.last_seen_at
 
 
 def shrink_percent(region: str, name: str) -> int:
@@ -291,7 +339,8 @@ def shrink_percent(region: str, name: str) -> int:
 def fell(backup: Backup) -> bool:
     """Whether it is passed over for holding fewer users, which somebody may accept."""
     whole = backup.readable and backup.users is not None
-    return whole and bool(backup.passed_over) and backup.made_by != Backup.MadeBy.BEFORE_RESTORE
+    passed = bool(backup.passed_over) and backup.made_by != Backup.MadeBy.BEFORE_RESTORE
+    return whole and passed and backup.taken_at <= database_now() + AHEAD
 
 
 def suggested(region: str, name: str) -> Backup | None:
@@ -315,27 +364,18 @@ def _suggest(*, whole: bool = False) -> None:
 
 def weigh(pool_name: str) -> None:
     """The suggested backup of one name of a pool, and why newer ones are passed over."""
-    columns = ("pk", "key", "region", "state", "users", "made_by", "reason", "suggested", "passed_over")
+    columns = ("pk", "key", "region", "taken_at", "state", "users", "made_by", "reason", "suggested")
     with transaction.atomic():
         mine = Backup.objects.filter(pool_name=pool_name)
         mine.filter(weighed=False).update(weighed=True)  # first: what is read after this is weighed again
-        backups = list(mine.order_by("taken_at", "id").values_list(*columns, named=True))
-        accepted = set(Acceptance.objects.values_list("key", flat=True))
+        backups = list(mine.order_by("taken_at", "id").values_list(*columns, "passed_over", named=True))
+        accepted, latest = _accepted(), database_now() + AHEAD
         regions = {backup.region for backup in backups} - {""} or {""}
         chosen: set[str | None] = set()
         passed: dict[str, str] = {}
         for region in sorted(regions):  # a backup that names none (cbr's) stands among those of each
             suggestion = suggest(
-                Candidate(
-                    key=backup.key,
-                    readable=backup.state in READABLE,
-                    users=backup.users,
-                    before_restore=backup.made_by == Backup.MadeBy.BEFORE_RESTORE,
-                    why_not=f"{Backup.State(backup.state).label}: {backup.reason}",
-                    accepted=backup.key.removeprefix(naming.KEPT) in accepted,
-                )
-                for backup in backups
-                if backup.region in (region, "")
+                _candidate(backup, accepted, latest) for backup in backups if backup.region in (region, "")
             )
             chosen.add(suggestion.key)
             passed |= suggestion.passed_over
@@ -344,3 +384,20 @@ def weigh(pool_name: str) -> None:
             why = "" if suggested else passed.get(backup.key, "")[:200]
             if (backup.suggested, backup.passed_over) != (suggested, why):
                 Backup.objects.filter(pk=backup.pk).update(suggested=suggested, passed_over=why)
+
+
+def _candidate(backup: Any, accepted: set[str], latest: datetime) -> Candidate:
+    """Of a row, whole or of some columns."""
+    return Candidate(
+        key=backup.key,
+        readable=backup.state in READABLE,
+        users=backup.users,
+        before_restore=backup.made_by == Backup.MadeBy.BEFORE_RESTORE,
+        why_not=f"{Backup.State(backup.state).label}: {backup.reason}",
+        ahead=backup.taken_at > latest,
+        accepted=backup.key.removeprefix(naming.KEPT) in accepted,
+    )
+
+
+def _accepted() -> set[str]:
+    return set(Acceptance.objects.values_list("key", flat=True))

@@ -3,7 +3,7 @@
     check("17 * * * *", "UTC")                 ValueError with a sentence, or nothing
     words("40 2 * * *", "Europe/Berlin")       "every day at 02:40 Europe/Berlin"
     next_runs(cron, zone, after)               the next three, UTC
-    late_at(cron, zone, newest)                when the backup after this one is overdue
+    late_at(cron, zone, newest, since)         when the backup after this one is overdue
 
 On the days of a change of clocks it is as in Debian's cron: a time of day that does
 not exist is taken at the first minute that does, one that comes twice is taken once,
@@ -72,14 +72,15 @@ def grace(period: timedelta) -> timedelta:
 
 
 def late_at(cron: str, zone: str, newest: datetime | None, since: datetime) -> datetime:
-    """When the backup that follows ``newest`` is late; without any, the first one due after ``since``.
+    """When the backup that follows ``newest`` is late: never before the first one due after ``since``.
 
-    Raises ValueError.
+    ``since``: when this schedule was decided; until its first run nothing was asked of it. Raises ValueError.
     """
+    first = next_runs(cron, zone, since, 1)[0] + grace(period(cron, zone, since))
     if newest is None:
-        return next_runs(cron, zone, since, 1)[0] + grace(period(cron, zone, since))
+        return first
     gap = period(cron, zone, newest)
-    return newest + gap + grace(gap)
+    return max(first, newest + gap + grace(gap))
 
 
 def default(region: str, name: str, users: int | None) -> str:

@@ -1,4 +1,4 @@
-"""What SEAL_KEY does: the HMAC over a manifest, and the sealing of secrets in pool.json.
+"""What SEAL_KEY does: the HMAC over a manifest and a check, and the sealing of secrets in pool.json.
 
 The HMAC tells whether a backup is ours. The secrets of app clients and identity
 providers are encrypted with AES-256-GCM under a key of their own, derived from
@@ -9,7 +9,6 @@ another backup, pool or place. docs/format.md has the bytes.
 from __future__ import annotations
 
 import base64
-import hmac
 import os
 from functools import cache
 
@@ -36,12 +35,6 @@ def seal(data: bytes) -> str:
     """HMAC-SHA256 as hex; "" without a key."""
     key: str = settings.SEAL_KEY
     return hmac_of(_key(key), data) if key else ""
-
-
-def holds(data: bytes, seal: str) -> bool:
-    """Whether ``seal`` is ours over ``data``."""
-    key: str = settings.SEAL_KEY
-    return bool(key and seal) and hmac.compare_digest(hmac_of(_key(key), data), seal)
 
 
 def sealer(backup: str, pool_id: str) -> Transform | None:

@@ -30,8 +30,6 @@ log = structlog.get_logger(__name__)
 Kind = Alarm.Kind
 UNDER_WAY = (State.QUEUED, State.RUNNING, State.WAITING)
 """Of a backup: no second one beside it. A paused one waits for a person and holds nobody up."""
-AHEAD = timedelta(minutes=10)
-"""A backup whose key lies further in the future than this says nothing of how old the newest one is."""
 SILENT = timedelta(minutes=15)
 """A bucket that has not answered for so long may hold more than is known."""
 _OURS = (Backup.MadeBy.PERSON, Backup.MadeBy.SCHEDULE, Backup.MadeBy.BEFORE_RESTORE)
@@ -39,11 +37,11 @@ _FIRST = {Pool.Presence.THERE: 0, Pool.Presence.UNKNOWN: 1, Pool.Presence.GONE: 
 
 
 def tick() -> None:
-    """One round. The watchdog outside hears of it when it reached its end."""
+    """One round. The watchdog outside hears of it when it reached its end, and nothing of it failed."""
     look_if_old(settings.LOOK_SECONDS)
-    start_due()
-    judge()
-    notify.heartbeat()
+    _, begun = _start_due()
+    if judge() and begun:
+        notify.heartbeat()
 
 
 # --- looking ---------------------------------------------------------------------------------
@@ -92,9 +90,21 @@ def look_twice() -> int:
 
 def start_due() -> list[Job]:
     """Begin the backups whose time has come; what was missed meanwhile is one backup, not many."""
+    return _start_due()[0]
+
+
+def _start_due() -> tuple[list[Job], bool]:
+    """The jobs, and whether none failed to begin: one that does is left due, and the others begin."""
     now = database_now()
-    due = Policy.objects.filter(enabled=True, next_at__lte=now).order_by("next_at", "pk")
-    return [job for policy in due for job in _start(policy, now)]
+    jobs: list[Job] = []
+    well = True
+    for policy in Policy.objects.filter(enabled=True, next_at__lte=now).order_by("next_at", "pk"):
+        try:
+            jobs += _start(policy, now)
+        except Exception:  # whatever it was, the others go on and this one is tried again
+            log.exception("a backup that is due was not begun", pool=policy.name, region=policy.region)
+            well = False
+    return jobs, well
 
 
 def _start(policy: Policy, now: datetime) -> list[Job]:
@@ -191,9 +201,8 @@ def standings() -> list[Standing]:
     """Every Region and name that has a pool or a policy; production first."""
     now = database_now()
     pools, policies, alarms = _by_place()
-    places = {*pools, *policies}
-    ordered = sorted(places, key=lambda at: (environment_of(at[1]) != "production", at[1], at[0]))
-    return [_standing(at, pools[at], policies.get(at), alarms[at], now) for at in ordered]
+    places = sorted({*pools, *policies}, key=_production_first)
+    return [_standing(at, pools[at], policies.get(at), alarms[at], now) for at in places]
 
 
 def twins() -> list[tuple[str, str, tuple[str, ...]]]:
@@ -209,6 +218,10 @@ def twins() -> list[tuple[str, str, tuple[str, ...]]]:
 
 _Place = tuple[str, str]
 """A Region and a name."""
+
+
+def _production_first(at: _Place) -> tuple[bool, str, str]:
+    return environment_of(at[1]) != "production", at[1], at[0]
 
 
 def _by_place() -> tuple[dict[_Place, list[Pool]], dict[_Place, Policy], dict[_Place, list[Alarm]]]:
@@ -238,7 +251,8 @@ def _standing(
     late_at, runs = None, []
     try:
         if policy and expected:
-            late_at = schedule.late_at(cron, zone, newest.taken_at if newest else None, policy.set_at)
+            since = policy.scheduled_at or policy.set_at
+            late_at = schedule.late_at(cron, zone, newest.taken_at if newest else None, since)
         if expected or policy is None:
             runs = schedule.next_runs(cron, zone, now)
     except ValueError as error:  # the host knows the zone no more
@@ -268,8 +282,12 @@ def _held_backups(region: str, name: str) -> Q:
 
 
 def _newest(region: str, name: str, now: datetime) -> Backup | None:
+    return _readable(region, name, now).order_by("-taken_at", "-pk").first()
+
+
+def _readable(region: str, name: str, now: datetime) -> QuerySet[Backup]:
     held = Backup.objects.filter(_held_backups(region, name), state__in=catalogue.READABLE)
-    return held.filter(taken_at__lte=now + AHEAD).order_by("-taken_at", "-pk").first()
+    return held.filter(taken_at__lte=now + catalogue.AHEAD)
 
 
 # --- judging ---------------------------------------------------------------------------------
@@ -283,74 +301,136 @@ class _Found:
     right: dict[Kind, str] = field(default_factory=dict)  # why it is none, or none any more
 
 
-def judge() -> None:
-    """Raise and clear alarms as things stand, and doubt what one look alone saw. Asks only the database."""
-    now, standing_places = database_now(), set()
-    for standing in standings():
-        standing_places.add((standing.region, standing.name))
-        found = _found(standing, now)
-        place = {"region": standing.region, "pool_name": standing.name}
-        for kind, (sentence, pool_id) in found.wrong.items():
-            notify.raise_alarm(kind, **place, pool_id=pool_id, sentence=sentence)
-        raised = {alarm.kind for alarm in standing.alarms}
-        for kind, why in found.right.items():
-            if kind in raised:
-                notify.clear(kind, **place, why=why)
+def judge() -> bool:
+    """Raise and clear alarms as things stand, and doubt what one look alone saw. Asks only the database.
+
+    True: every standing was judged. One that cannot be does not keep the others from it.
+    """
+    now, well = database_now(), True
+    pools, policies, alarms = _by_place()
+    places = {at for at in {*pools, *policies} if at[0] in settings.POOL_REGIONS}
+    for at in sorted(places, key=_production_first):
+        try:
+            _judge(_standing(at, pools[at], policies.get(at), alarms[at], now), now)
+        except Exception:  # whatever it was, the alarms of the others are not held up by it
+            log.exception("how a pool stands was not judged", pool=at[1], region=at[0])
+            well = False
     for alarm in Alarm.objects.filter(cleared_at=None).exclude(region=""):
-        if (alarm.region, alarm.pool_name) not in standing_places:
+        if (alarm.region, alarm.pool_name) not in places:
             why = "Pools of its Region are not looked after any more (POOL_REGIONS)."
             notify.clear(Kind(alarm.kind), region=alarm.region, pool_name=alarm.pool_name, why=why)
+    return well
+
+
+def _judge(standing: Standing, now: datetime) -> None:
+    found = _found(standing, now)
+    place = {"region": standing.region, "pool_name": standing.name}
+    for kind, (sentence, pool_id) in found.wrong.items():
+        notify.raise_alarm(kind, **place, pool_id=pool_id, sentence=sentence)
+    raised = {alarm.kind for alarm in standing.alarms}
+    for kind, why in found.right.items():
+        if kind in raised:
+            notify.clear(kind, **place, why=why)
 
 
 def _found(standing: Standing, now: datetime) -> _Found:
-    if standing.policy and standing.off:
-        why = f"{standing.policy.set_by} decided that it is not backed up by itself."
-        return _Found(right=dict.fromkeys(Kind, why))
     found = _Found()
-    _judge_presence(standing, found)
-    _judge_number(standing, found)
+    _judge_presence(standing, found, now)
+    _judge_number(standing, found, now)
+    if standing.policy and standing.off:  # no backup is expected; the pool is watched all the same
+        why = f"{standing.policy.set_by} decided that it is not backed up by itself."
+        found.right |= dict.fromkeys((Kind.FAILED, Kind.LATE, Kind.UNREADABLE), why)
+        return found
     _judge_jobs(standing, found)
-    _judge_reading(standing, found)
+    _judge_reading(standing, found, now)
     _judge_age(standing, found, now)
     return found
 
 
-def _judge_presence(standing: Standing, found: _Found) -> None:
+def _judge_presence(standing: Standing, found: _Found, now: datetime) -> None:
+    """No pool of the name is left, or one of two whose backups are the ones that count."""
+    gone, beside = _gone(standing, now), ""
     if standing.live:
-        found.right[Kind.GONE] = f"A pool of this name is there: {standing.live[0].pool_id}."
+        beside = f" {standing.live[0].pool_id}, which was there before that, still bears its name."
+    elif any(pool.presence != Pool.Presence.GONE for pool in standing.pools):
         return
-    if not standing.pools or any(pool.presence != Pool.Presence.GONE for pool in standing.pools):
+    if gone is None:
+        if standing.live:
+            found.right[Kind.GONE] = f"A pool of this name is there: {standing.live[0].pool_id}."
         return
-    last = max(standing.pools, key=lambda pool: (pool.last_seen_at is not None, pool.last_seen_at, pool.pk))
-    seen = f", last seen {_clock(last.last_seen_at)}" if last.last_seen_at else ""
+    if (
+        standing.policy
+        and standing.off
+        and (not gone.last_seen_at or standing.policy.set_at > gone.last_seen_at)
+    ):
+        found.right[Kind.GONE] = (
+            f"{standing.policy.set_by} decided after {gone.pool_id} was last seen that it is not backed up."
+        )
+        return
+    if standing.policy is None and standing.newest is None:
+        return  # nobody waits for it: made for a while, and deleted again
+    seen = f", last seen {_clock(gone.last_seen_at)}" if gone.last_seen_at else ""
     found.wrong[Kind.GONE] = (
-        f"{standing.name} ({last.pool_id}) no longer exists in {standing.region}{seen}; "
-        f"AWS said so twice. {_remedy(standing)}",
-        last.pool_id,
+        f"{standing.name} ({gone.pool_id}) no longer exists in {standing.region}{seen}; "
+        f"AWS said so twice.{beside} {_remedy(standing)}",
+        gone.pool_id,
     )
 
 
-def _judge_number(standing: Standing, found: _Found) -> None:
-    """By AWS's estimate, and only where no second look is due."""
-    if not standing.live:
-        if standing.pools and all(pool.presence == Pool.Presence.GONE for pool in standing.pools):
+def _gone(standing: Standing, now: datetime) -> Pool | None:
+    """The pool that is missing: the last one of its name, or a twin of those that are there.
+
+    A twin is missed while the suggested backup is of it, or the newest one of ours. A pool that is first
+    seen after it went is its successor, and ends that.
+    """
+    gone = [pool for pool in standing.pools if pool.presence == Pool.Presence.GONE]
+    if gone and standing.live:
+        ours = _readable(standing.region, standing.name, now).filter(made_by__in=_OURS)
+        newest = ours.order_by("-taken_at", "-pk").first()
+        made = {backup.pool_id for backup in (standing.suggested, newest) if backup}
+        gone = [
+            pool
+            for pool in gone
+            if pool.pool_id in made and all(catalogue.beside(live, pool) for live in standing.live)
+        ]
+    return max(
+        gone, key=lambda pool: (pool.last_seen_at is not None, pool.last_seen_at, pool.pk), default=None
+    )
+
+
+def _judge_number(standing: Standing, found: _Found, now: datetime) -> None:
+    """By what the newest backup holds, and by AWS's estimate where no second look is due."""
+    here = [pool for pool in standing.pools if pool.presence != Pool.Presence.GONE]
+    if not here:
+        if standing.pools:
             gone = "The pool is gone, which is an alarm of its own."
             found.right |= {Kind.EMPTIED: gone, Kind.FEWER: gone}
         return
-    if any(pool.doubt or pool.estimated_users is None for pool in standing.live):
-        return
     percent = standing.policy.shrink_percent if standing.policy else catalogue.SHRINK_PERCENT
+    known = bool(standing.live) and not any(
+        pool.doubt or pool.estimated_users is None for pool in standing.live
+    )
     fell: dict[str, tuple[str, str]] = {}
-    held = standing.suggested
-    for pool in standing.live:
+    for pool in here:
+        held = catalogue.measured_from(standing.region, standing.name, pool)
+        newer = _newer(standing, pool, held, now) if held else None
+        if held and newer and (kind := falls.fallen(held.users, newer.users, percent)):
+            fell[kind] = (
+                f"The backup of {standing.name} of {_clock(newer.taken_at)} holds {_users(newer.users)}; "
+                f"the suggested one before it, of {_clock(held.taken_at)}, holds {held.users:,}. "
+                f"{_remedy(standing)} If so few are right, accept the newer backup on its page.",
+                newer.pool_id or pool.pool_id,
+            )
+        if not known or pool.presence != Pool.Presence.THERE:
+            continue
         before = pool.estimated_before if held is None else held.users
         kind = falls.fallen(before, pool.estimated_users, percent)
         if kind and not pool.fell:
             # It is a fall since another backup is suggested: one look saw this number, a second one is due.
             doubt = {"doubt": kind, "doubted_at": pool.looked_at}
             Pool.objects.filter(pk=pool.pk, doubt="", looked_at=pool.looked_at).update(**doubt)
-            return
-        if kind:
+            known = False
+        elif kind:
             had = f"it had about {before:,} before"
             if held is not None:
                 had = f"its suggested backup of {_clock(held.taken_at)} holds {before:,}"
@@ -359,12 +439,33 @@ def _judge_number(standing: Standing, found: _Found) -> None:
                 f"The number is AWS's estimate, seen {_clock(pool.last_seen_at)}. {_remedy(standing)}",
                 pool.pool_id,
             )
-    about = ", ".join(_users(pool.estimated_users) for pool in standing.live)
-    for kind, other in ((Kind.EMPTIED, Kind.FEWER), (Kind.FEWER, Kind.EMPTIED)):
-        if kind in fell and (kind is Kind.EMPTIED or other not in fell):
-            found.wrong[kind] = fell[kind]
-        else:
-            found.right[kind] = f"It has about {about} now, by AWS's estimate."
+    _decide_number(standing, found, fell, known=known)
+
+
+def _decide_number(
+    standing: Standing, found: _Found, fell: dict[str, tuple[str, str]], *, known: bool
+) -> None:
+    """One alarm of the two, the worse; while the estimate is not ``known`` nothing ends."""
+    if Kind.EMPTIED in fell:
+        found.wrong[Kind.EMPTIED] = fell[Kind.EMPTIED]
+        found.right[Kind.FEWER] = "It is emptied, which is an alarm of its own."
+        return
+    if Kind.FEWER in fell and (known or Kind.EMPTIED not in {alarm.kind for alarm in standing.alarms}):
+        found.wrong[Kind.FEWER] = fell[Kind.FEWER]
+    if known:
+        about = ", ".join(_users(pool.estimated_users) for pool in standing.live)
+        over = (Kind.EMPTIED,) if fell else (Kind.EMPTIED, Kind.FEWER)
+        found.right |= dict.fromkeys(over, f"It has about {about} now, by AWS's estimate.")
+
+
+def _newer(standing: Standing, pool: Pool, held: Backup, now: datetime) -> Backup | None:
+    """The newest readable backup after ``held``, to be counted; of twins only what names this pool."""
+    twins = [other for other in standing.pools if other != pool and catalogue.beside(pool, other)]
+    newer = _readable(standing.region, standing.name, now).filter(taken_at__gt=held.taken_at)
+    newer = newer.exclude(made_by=Backup.MadeBy.BEFORE_RESTORE)
+    if twins:
+        newer = newer.exclude(pool_id__in=["", *(twin.pool_id for twin in twins)])
+    return newer.order_by("-taken_at", "-pk").first()
 
 
 def _judge_jobs(standing: Standing, found: _Found) -> None:
@@ -386,12 +487,13 @@ def _judge_jobs(standing: Standing, found: _Found) -> None:
         found.right[Kind.FAILED] = f"A backup was made and checked at {_clock(newest.finished_at)}."
 
 
-def _judge_reading(standing: Standing, found: _Found) -> None:
+def _judge_reading(standing: Standing, found: _Found, now: datetime) -> None:
     """The newest backup of ours that was finished. One that was cut short is its job's failure."""
     held = Backup.objects.filter(
         _held_backups(standing.region, standing.name), made_by__in=_OURS, being_made_by=None
     )
-    newest = held.exclude(state=Backup.State.INCOMPLETE).order_by("-taken_at", "-pk").first()
+    held = held.exclude(state=Backup.State.INCOMPLETE).filter(taken_at__lte=now + catalogue.AHEAD)
+    newest = held.order_by("-taken_at", "-pk").first()
     if newest is None:
         found.right[Kind.UNREADABLE] = "There is no backup any more that cannot be read."
     elif why := _unreadable(newest):

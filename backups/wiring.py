@@ -28,7 +28,7 @@ from backups.engine.ports import BackupStore, CallThrough, Cause, Clock, Identit
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
-LOOK_PATIENCE = 10.0  # seconds that a look at the pools of a Region goes on asking while it is throttled
+LOOK_PATIENCE = 10.0  # seconds that a look at the pools of a Region is held up by throttles, in all
 
 
 class SystemClock:
@@ -57,6 +57,14 @@ def account() -> str:
 def caller() -> str:
     """The ARN of our own credentials, for audit entries. Raises PortError."""
     return session.whoami(_region()).arn
+
+
+def account_of_ours() -> str:
+    """The account that our credentials are of, whatever the setting says; "" while STS does not tell."""
+    try:
+        return caller().split(":")[4]
+    except PortError:
+        return ""
 
 
 def store(environment: str = "production") -> BackupStore:
@@ -104,7 +112,7 @@ os.register_at_fork(after_in_child=_pace.cache_clear)  # neither sockets nor loc
 
 @dataclass(frozen=True, slots=True)
 class Untold:
-    """A pool that is listed, and that we may not describe."""
+    """A pool that is listed, and that AWS did not describe to us: it refuses, or breaks at this one."""
 
     pool_id: str
     name: str
@@ -115,7 +123,8 @@ def find_pools(region: str) -> list[PoolFacts | Untold]:
     """Every pool of a Region, described. Raises PortError; a pool deleted in between is left out.
 
     At the pace of all our processes, and for a page that waits: throttles alone are asked again, for
-    LOOK_PATIENCE seconds in all.
+    LOOK_PATIENCE seconds in all. What our own pace takes does not count: it is longer the more pools there
+    are. An error at one pool is that pool's; no answer at all, or throttles without end, are the Region's.
     """
     call = _briefly(pace(region))
     found: list[PoolFacts | Untold] = []
@@ -123,29 +132,35 @@ def find_pools(region: str) -> list[PoolFacts | Untold]:
         try:
             found.append(CognitoPool(region, pool_id, call).facts())
         except PortError as error:
-            if error.cause is Cause.DENIED:
-                found.append(Untold(pool_id, name, error))
-            elif error.cause is not Cause.GONE:
+            if error.cause in (Cause.UNREACHABLE, Cause.THROTTLED):
                 raise
+            if error.cause is not Cause.GONE:
+                found.append(Untold(pool_id, name, error))
     return found
 
 
 def _briefly(pace: Pace) -> CallThrough:
-    clock, until = pace.clock, pace.clock.monotonic() + LOOK_PATIENCE
+    clock, left = pace.clock, LOOK_PATIENCE
 
     def call(operation: str, do: Callable[[], T], /) -> T:
+        nonlocal left
         bucket = pace[CATEGORY[operation]]
+        throttled_at: float | None = None
         while True:
             while wait := bucket.take():
                 clock.sleep(min(wait, STEP))
             try:
-                return do()
+                answer = do()
             except PortError as error:
                 if error.cause is not Cause.THROTTLED:
                     raise
                 bucket.slow_down()
-                if clock.monotonic() > until:
+                throttled_at = clock.monotonic() if throttled_at is None else throttled_at
+                if clock.monotonic() - throttled_at > left:
                     raise
+            else:
+                left -= 0 if throttled_at is None else clock.monotonic() - throttled_at
+                return answer
 
     return call
 

@@ -125,10 +125,6 @@ def seal(data: bytes) -> str:
     return files.hmac_of(SEAL_KEY, data)
 
 
-def seal_holds(data: bytes, hmac: str) -> bool:
-    return hmac == seal(data)
-
-
 def a_backup(
     store: FakeStore, pool: FakePool, *, key: str = KEY, report: FakeReport | None = None, **how: Any
 ) -> Made:

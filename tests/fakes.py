@@ -36,6 +36,8 @@ from backups.engine.ports import (
     Stored,
     Version,
     direct,
+    heard,
+    never,
 )
 
 P = ParamSpec("P")
@@ -299,7 +301,9 @@ class FakePool(Faults):
         for at in range(0, len(listed) or 1, self.page):
             yield from self.through("users", page(at))
 
-    def groups(self) -> Iterator[Group]:
+    def groups(self, stopping: Callable[[], bool] = never) -> Iterator[Group]:
+        through = heard(self.through, stopping)
+
         def names() -> list[str]:
             with self._call("groups"):
                 return list(self.group_rows)
@@ -311,10 +315,12 @@ class FakePool(Faults):
 
             return ask
 
-        for name in self.through("groups", names):
-            yield self.through("members", row(name))
+        for name in through("groups", names):
+            yield through("members", row(name))
 
-    def settings(self) -> Iterator[tuple[str, Any, str]]:
+    def settings(self, stopping: Callable[[], bool] = never) -> Iterator[tuple[str, Any, str]]:
+        through = heard(self.through, stopping)
+
         def read(name: str) -> Callable[[], Any]:
             def ask() -> Any:
                 with self._call("settings"):
@@ -327,7 +333,7 @@ class FakePool(Faults):
                 yield name, None, self.setting_errors[name]
                 continue
             try:
-                yield name, marked(self.through("settings", read(name))), ""
+                yield name, marked(through("settings", read(name))), ""
             except PortError as error:
                 yield name, None, str(error)
 

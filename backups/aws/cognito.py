@@ -7,15 +7,17 @@ may give a short or empty page with more to come.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+
+from botocore.parsers import ResponseParserError
 
 from backups.aws.calling import PAGE, Cognito
 from backups.aws.errors import asking
 from backups.aws.pool_settings import PoolSettings
 from backups.aws.session import client
 from backups.core.snapshot import Entry, Group, PoolFacts
-from backups.engine.ports import CallThrough, direct
+from backups.engine.ports import CallThrough, direct, heard, never
 
 STANDARD_ATTRIBUTES = frozenset(
     # Every pool has them (OpenID Connect's, and sub); AWS lists them all, moto only those set at creation.
@@ -70,14 +72,14 @@ class CognitoPool:
             "users", doing, "list_users", "Users", marker="PaginationToken", Limit=PAGE, Filter=only
         )
 
-    def groups(self) -> Iterator[Group]:
+    def groups(self, stopping: Callable[[], bool] = never) -> Iterator[Group]:
+        cognito = Cognito("cognito-idp", self.region, heard(self._through, stopping))
+        given: dict[str, Any] = {"UserPoolId": self.pool_id, "Limit": PAGE}
         doing = f"list the groups of {self.pool_id}"
-        for group in self._pages("groups", doing, "list_groups", "Groups", Limit=PAGE):
+        for group in cognito.pages("groups", doing, "list_groups", "Groups", **given):
             name = str(group["GroupName"])
             doing = f"list the members of the group {name} of {self.pool_id}"
-            members = self._pages(
-                "members", doing, "list_users_in_group", "Users", Limit=PAGE, GroupName=name
-            )
+            members = cognito.pages("members", doing, "list_users_in_group", "Users", **given, GroupName=name)
             yield Group(
                 name=name,
                 description=str(group.get("Description", "")),
@@ -86,8 +88,8 @@ class CognitoPool:
                 members=tuple(dict.fromkeys(str(member["Username"]) for member in members)),
             )
 
-    def settings(self) -> Iterator[tuple[str, Any, str]]:
-        return PoolSettings(self.region, self.pool_id, self._through).read()
+    def settings(self, stopping: Callable[[], bool] = never) -> Iterator[tuple[str, Any, str]]:
+        return PoolSettings(self.region, self.pool_id, heard(self._through, stopping)).read()
 
     def get_user(self, username: str) -> Entry:
         answer = self._ask("get_user", f"read a user of {self.pool_id}", "admin_get_user", Username=username)
@@ -189,11 +191,14 @@ def list_pools(region: str, call: CallThrough = direct) -> Iterator[tuple[str, s
 
     def once() -> Any:
         with asking(f"list the user pools of {region}"):
-            return client("cognito-idp", region).list_user_pools(**parameters)
+            answer = client("cognito-idp", region).list_user_pools(**parameters)
+            if not isinstance(answer.get("UserPools"), list):
+                raise ResponseParserError("the answer has no UserPools")
+            return answer
 
     while True:
         answer = call("facts", once)
-        for pool in answer.get("UserPools", []):
+        for pool in answer["UserPools"]:
             yield str(pool["Id"]), str(pool.get("Name", ""))
         if not answer.get("NextToken"):
             return

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from backups.aws.calling import PAGE, Cognito, Unread
-from backups.engine.ports import CallThrough, Cause, PortError
+from backups.aws.calling import PAGE, Cognito, Each, Unread
+from backups.engine.ports import CallThrough, PortError
 
 NAME = "identity_pools"  # of the setting, and of the pace's operation
 
@@ -20,29 +20,27 @@ def identity_pools(region: str, pool_id: str, call: CallThrough, unread: Unread)
     them described.
     """
     cognito = Cognito("cognito-identity", region, call)
-    listing = f"list the identity pools of {region}"
-    found = []
-    for listed in cognito.pages(NAME, listing, "list_identity_pools", "IdentityPools", MaxResults=PAGE):
-        identity = str(listed["IdentityPoolId"])
+
+    def describe(identity: str) -> dict[str, Any]:
         doing = f"describe the identity pool {identity}"
-        try:
-            told = cognito.ask(NAME, doing, "describe_identity_pool", IdentityPoolId=identity)
-        except PortError as error:
-            if error.cause in (Cause.DENIED, Cause.UNSUPPORTED):
-                raise
-            if error.cause is not Cause.GONE:
-                unread[identity] = str(error)
-            continue
-        if not names(told, pool_id):
-            continue
+        return cognito.ask(NAME, doing, "describe_identity_pool", IdentityPoolId=identity)
+
+    def read_roles(identity: str) -> dict[str, Any]:
         doing = f"read the roles of the identity pool {identity}"
-        try:
-            roles = cognito.ask(NAME, doing, "get_identity_pool_roles", IdentityPoolId=identity)
-            told["RoleAttachment"] = {key: roles[key] for key in ("Roles", "RoleMappings") if key in roles}
-        except PortError as error:
-            unread[f"{identity}/roles"] = str(error)
-        found.append(told)
-    return found
+        told = cognito.ask(NAME, doing, "get_identity_pool_roles", IdentityPoolId=identity)
+        return {"RoleAttachment": {key: told[key] for key in ("Roles", "RoleMappings") if key in told}}
+
+    listing = f"list the identity pools of {region}"
+    listed = cognito.pages(NAME, listing, "list_identity_pools", "IdentityPools", MaxResults=PAGE)
+    described = Each(describe, listed=True).all((str(one["IdentityPoolId"]) for one in listed), unread)
+    found = {identity: told for identity, told in described.items() if names(told, pool_id)}
+    of_roles: Unread = {}
+    try:
+        roles = Each(read_roles, listed=True).all(found, of_roles)
+    except PortError as error:
+        roles, of_roles = {}, dict.fromkeys(found, str(error))
+    unread.update({f"{identity}/roles": why for identity, why in of_roles.items()})
+    return [{**told, **roles.get(identity, {})} for identity, told in found.items()]
 
 
 def names(identity_pool: dict[str, Any], pool_id: str) -> bool:

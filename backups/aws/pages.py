@@ -29,13 +29,16 @@ def read(
         return
     try:
         page = orjson.loads(response_dict["body"])
-        users = Plain(page.pop("Users", ()))
+        users = page.pop("Users")
+        if type(users) is not list or not all(type(user) is dict for user in users):
+            raise TypeError
+        users = Plain(users)
         for user in users:
             for name in DATES:
                 if name in user:
                     user[name] = _iso(user[name])
         customized_response_dict.update(page, Users=users)
-    except (ValueError, TypeError, AttributeError, OverflowError, OSError):
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError, OSError):
         # botocore would take it for an empty page: a list would end there
         raise ResponseParserError("the answer is no page of users") from None
     response_dict["body"] = b"{}"

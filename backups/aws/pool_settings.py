@@ -80,7 +80,10 @@ class PoolSettings:
 
     def _providers(self, unread: Unread) -> list[Any]:
         listed = self._list("list_identity_providers", "Providers")
-        read = Each(lambda one: self._ask("describe_identity_provider", ProviderName=one)["IdentityProvider"])
+        read = Each(
+            lambda one: self._ask("describe_identity_provider", ProviderName=one)["IdentityProvider"],
+            listed=True,
+        )
         return [*read.all((str(one["ProviderName"]) for one in listed), unread).values()]
 
     def _domains(self, unread: Unread) -> list[Any]:
@@ -88,7 +91,8 @@ class PoolSettings:
         read = Each(
             lambda one: self._ask("describe_user_pool_domain", UserPoolId=None, Domain=one).get(
                 "DomainDescription", {}
-            )
+            ),
+            listed=True,
         )
         domains = (str(pool[key]) for key in ("Domain", "CustomDomain") if pool.get(key))
         return [*read.all(domains, unread).values()]
@@ -101,7 +105,7 @@ class PoolSettings:
 
     def _terms(self, unread: Unread) -> list[Any]:
         listed = self._list("list_terms", "Terms")
-        read = Each(lambda one: self._ask("describe_terms", TermsId=one)["Terms"])
+        read = Each(lambda one: self._ask("describe_terms", TermsId=one)["Terms"], listed=True)
         return [*read.all((str(one["TermsId"]) for one in listed), unread).values()]
 
     # of the clients
@@ -117,7 +121,7 @@ class PoolSettings:
             "ui": self._for_one("get_ui_customization", "UICustomization"),
         }
         rounds = {
-            "clients": self._for_one("describe_user_pool_client", "UserPoolClient"),
+            "clients": self._for_one("describe_user_pool_client", "UserPoolClient", listed=True),
             "client_secrets": Each(self._secrets),
             "client_sessions": self._for_one("get_user_pool_client_session_configuration", "SSOSession"),
             **own,
@@ -131,11 +135,11 @@ class PoolSettings:
                 each.take(client)
         return rounds
 
-    def _for_one(self, api: str, key: str) -> Each:
+    def _for_one(self, api: str, key: str, *, listed: bool = False) -> Each:
         def read(one: str) -> Any:
             return self._ask(api, ClientId=None if one == POOL else one).get(key, {})
 
-        return Each(read)
+        return Each(read, listed=listed)
 
     def _secrets(self, client: str) -> list[Any]:
         """Which secrets there are, and since when; AWS never gives their values again."""

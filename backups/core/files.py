@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import ijson
@@ -25,12 +25,14 @@ MAX_LINE = 4 * 1024 * 1024  # a user has at most 2,048 characters an attribute; 
 MAX_DEPTH = 32  # of one entry; AWS's have 3
 MAX_UNPACKED = 8 * 1024**3  # bytes that a gzip file may become; 20 million users have less
 MAX_SMALL = 512 * 1024 * 1024
+MAX_SAID = 4 * 1024 * 1024
+"""Bytes of what is said of a backup: manifest.json, checked.json, uploaded.json. Ours have kilobytes."""
 MAX_COUNT = 2**63 - 1
-LONGEST = {"pool_id": 64, "pool_name": 128, "region": 32, "account": 12, "made_by": 200}
+LONGEST = {"pool_id": 64, "pool_name": 128, "region": 32, "account": 12, "made_by": 200, "key": 160}
 """Characters of a manifest's texts; AWS's own are shorter."""
 _MORE = "more"  # holds what a manifest says beyond our fields; no field of a file
 _FIELDS = frozenset(field.name for field in fields(Manifest)) - {_MORE}
-_ADDED = ("sealed", "mfa")  # to format 1, later than its first manifests
+_ADDED = ("sealed", "mfa", "key")  # to format 1, later than its first manifests
 
 
 class Unreadable(ValueError):
@@ -327,7 +329,7 @@ def signed_bytes(manifest: Manifest) -> bytes:
 
 def read_manifest(chunks: Iterable[bytes]) -> tuple[Manifest, str]:
     """(manifest, its HMAC or ""). Raises Unreadable, also for a format newer than we know."""
-    document = _object(chunks, "manifest.json")
+    document = _object([read_small(chunks)], "manifest.json")
     try:
         if document["format"] > FORMAT_VERSION:
             raise Unreadable(f"it was written in format {document['format']}, newer than this program reads")
@@ -346,9 +348,48 @@ def read_manifest(chunks: Iterable[bytes]) -> tuple[Manifest, str]:
         _sound(manifest)
     except Unreadable:
         raise
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise Unreadable("manifest.json is not as its format says") from None
     return manifest, seal
+
+
+def read_small(chunks: Iterable[bytes], limit: int = MAX_SAID) -> bytes:
+    """All of it. Raises Unreadable beyond ``limit`` bytes, before the rest is read: it may be planted."""
+    data = bytearray()
+    for chunk in chunks:
+        data += chunk
+        if len(data) > limit:
+            raise Unreadable(f"it has more than {limit:,} bytes, and none that we write has")
+    return bytes(data)
+
+
+def write_checked(document: Mapping[str, Any], seal: Callable[[bytes], str]) -> bytes:
+    """checked.json with its HMAC, "" where there is no key."""
+    sealed = {**document, "hmac_sha256": seal(_checked_bytes(document))}
+    return orjson.dumps(sealed, option=orjson.OPT_INDENT_2) + b"\n"
+
+
+def read_checked(chunks: Iterable[bytes], seal: Callable[[bytes], str]) -> dict[str, Any]:
+    """What a checked.json says. Raises Unreadable, also where there is a key and its HMAC does not hold."""
+    document = _object([read_small(chunks)], "checked.json")
+    told = document.pop("hmac_sha256", "")
+    if _deeper(document, MAX_DEPTH):
+        raise Unreadable("checked.json is not as its format says")
+    said = _checked_bytes(document)
+    if seal(said) and not holds(seal, said, str(told)):
+        raise Unreadable("checked.json was not written with our key")
+    return document
+
+
+def _checked_bytes(document: Mapping[str, Any]) -> bytes:
+    """A label of its own: no manifest's HMAC holds over it."""
+    return b"cognito-admin checked v1\n" + orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+
+
+def holds(seal: Callable[[bytes], str], data: bytes, told: str) -> bool:
+    """Whether ``told`` is the HMAC that ``seal`` gives over ``data``; never without a key."""
+    made = seal(data)
+    return bool(made) and hmac.compare_digest(made.encode(), told.encode())
 
 
 def hmac_of(key: bytes, data: bytes) -> str:
@@ -394,8 +435,10 @@ def _sound(manifest: Manifest) -> None:
         raise ValueError
     if any(len(getattr(manifest, name)) > most for name, most in LONGEST.items()):
         raise ValueError
-    if any(datetime.fromisoformat(time).tzinfo is None for time in (manifest.started, manifest.finished)):
-        raise ValueError
+    for moment in map(datetime.fromisoformat, (manifest.started, manifest.finished)):
+        if moment.tzinfo is None:
+            raise ValueError
+        moment.astimezone(UTC)  # OverflowError before the year 1 and after 9999: no page could say it
     if b"\\u0000" in orjson.dumps(_manifest_fields(manifest)):  # NUL, which is in no text of AWS's
         raise ValueError
 

@@ -14,11 +14,13 @@ DATA, GROUPS, POOL, MANIFEST, CHECKED = (
     "checked.json",
 )
 MFA = "mfa.json"  # second factors of users: only where the pool's policy wants them read
+CHECKS = (CHECKED, *(f"checked-{number}.json" for number in range(2, 10)))
+"""Nobody writes over one that does not count any more: the next check takes the next name."""
 UPLOADED = "uploaded.json"  # beside an upload's data.json: by whom, when, under which name
 PARTS = (POOL, GROUPS, DATA)  # that every backup of ours has, in the order in which they are put
 OPTIONAL = (MFA,)  # put after them, where there is one; MANIFEST comes last
 
-KNOWN = frozenset({*PARTS, *OPTIONAL, MANIFEST, CHECKED, UPLOADED})
+KNOWN = frozenset({*PARTS, *OPTIONAL, MANIFEST, *CHECKS, UPLOADED})
 
 OWN = "_cognito-admin/"
 UPLOADS = OWN + "uploads/"
@@ -54,6 +56,11 @@ class Key:
 def key_of(taken_at: datetime, name: str, *, upload: bool = False) -> str:
     """The key of a backup: its time in UTC, to the second, and its pool's name."""
     return f"{UPLOADS if upload else ''}{taken_at.astimezone(UTC).strftime(_FORMAT)}/{name}"
+
+
+def beside_users(key: str) -> frozenset[str]:
+    """What may lie under this key where there is no manifest: users alone, and what was said of the file."""
+    return frozenset({DATA, UPLOADED, *(CHECKS if key.startswith(KEPT) else ())})
 
 
 def kept_key(key: str) -> str:

@@ -14,6 +14,9 @@ from typing import Any, NoReturn, TypeAlias
 NAMES = frozenset(
     # of app clients, of their further secrets, of identity providers' details: as AWS answers them, in clear
     {"ClientSecret", "ClientSecretValue", "client_secret", "private_key"}
+    # of identity pools' SupportedLoginProviders: "<consumer key>;<consumer secret>" of Twitter and Digits;
+    # what all others have there is the id of an application, which everybody may know
+    | {"api.twitter.com", "www.digits.com"}
 )
 MARK = "$sealed"
 
@@ -24,6 +27,7 @@ _LEFT_OUT = {
     "clients": "secrets of app clients",
     "client_secrets": "secrets of app clients",
     "identity_providers": "secrets of identity providers",
+    "identity_pools": "secrets of identity pools",
 }
 
 

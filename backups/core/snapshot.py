@@ -175,6 +175,7 @@ class Manifest:
     left_out: tuple[str, ...] = ()  # what was left out on purpose: "secrets of app clients"
     sealed: tuple[str, ...] = ()  # where in pool.json a sealed secret stands: JSON pointers
     mfa: Mapping[str, int | str] = field(default_factory=dict)  # read, billed_active, why (core.mfa)
+    key: str = ""  # the backup's own, so that the HMAC binds it to its place; "" in the oldest ones
     format: int = FORMAT_VERSION
     more: Mapping[str, Any] = field(default_factory=dict)  # fields of a later version, as they came
 

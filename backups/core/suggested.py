@@ -1,8 +1,8 @@
 """Which backup of a pool every button takes.
 
 The newest readable one that holds at least 95 % of the users of the last
-suggested one before it, and that was not made just before a restore. One that
-is newer and passed over is named with its reason. A fall that somebody accepted
+suggested one before it, that was not made just before a restore, and whose time
+has come. One that is newer and passed over is named with its reason. A fall that somebody accepted
 is none any more: what comes after is measured from there.
 """
 
@@ -21,6 +21,7 @@ class Candidate:
     users: int | None
     before_restore: bool = False
     why_not: str = ""  # its own reason when it is not readable
+    ahead: bool = False  # its time lies in the future: it would be the newest one for as long
     accepted: bool = False  # somebody said, with a reason, that so few are right
 
 
@@ -38,6 +39,8 @@ def suggest(oldest_first: Iterable[Candidate]) -> Suggestion:
             passed[candidate.key] = candidate.why_not or "it cannot be read"
         elif candidate.before_restore:
             passed[candidate.key] = "made just before a restore"
+        elif candidate.ahead:
+            passed[candidate.key] = "dated in the future"
         elif chosen is not None and not candidate.accepted and fell(chosen.users or 0, candidate.users):
             passed[candidate.key] = fall(chosen.users or 0, candidate.users)
         else:

@@ -97,6 +97,7 @@ def backup(
         unread[MFA_OF_USERS] = why
 
     report.keep_going()
+    pool.facts()  # GONE: it was deleted while it was read, and what went with it reads like what never was
     manifest = Manifest(
         pool_id=facts.pool_id,
         pool_name=facts.name,
@@ -115,6 +116,7 @@ def backup(
         left_out=left_out,
         sealed=sealed_at,
         mfa=factors,
+        key=key,
     )
     store.put(
         f"{key}/{naming.MANIFEST}", [files.write_manifest(manifest, seal(files.signed_bytes(manifest)))]

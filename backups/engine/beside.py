@@ -25,7 +25,7 @@ TICK = 0.5  # seconds between two questions whether to go on, while only these a
 
 
 class Beside:
-    """A context manager: whoever leaves it early ends the threads at their next setting or group."""
+    """A context manager: whoever leaves it early ends the threads at their next call, or next try of one."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Beside:
     def _settings(self) -> Settings:
         settings: dict[str, Any] = {}
         unread: dict[str, str] = {}
-        for name, value, why in self._pool.settings():
+        for name, value, why in self._pool.settings(self._stop.is_set):
             if why:
                 unread[name] = why
             else:
@@ -81,7 +81,7 @@ class Beside:
 
     def _groups(self) -> list[Group]:
         groups = []
-        for group in self._pool.groups():
+        for group in self._pool.groups(self._stop.is_set):
             groups.append(group)
             if self._stop.is_set():
                 break

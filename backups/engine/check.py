@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-
-import orjson
+from typing import Any
 
 from backups.core import files, naming
 from backups.core.snapshot import Manifest, iso
@@ -20,8 +19,9 @@ from backups.engine.reading import agree, parts_of
 
 LATE = timedelta(hours=1)
 EVERY = 1_000  # users between two questions whether to go on
-SealHolds = Callable[[bytes, str], bool]
-"""Whether this HMAC over these bytes is ours."""
+Seal = Callable[[bytes], str]
+"""HMAC of these bytes as hex; "" where there is no key."""
+OF_AN_UPLOAD = "it lies among the uploads, where nothing is ever called checked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def look(
     key: str,
     parts: Mapping[str, Stored],
     report: Report,
-    seal_holds: SealHolds,
+    seal: Seal,
     *,
     late_check: bool = True,
 ) -> Found:
@@ -54,8 +54,8 @@ def look(
     if naming.MANIFEST not in parts:
         return _without_manifest(store, key, parts, report)
     try:
-        raw = b"".join(store.open(f"{key}/{naming.MANIFEST}"))
-        manifest, seal = files.read_manifest([raw])
+        raw = files.read_small(store.open(f"{key}/{naming.MANIFEST}"))
+        manifest, told = files.read_manifest([raw])
     except files.Unreadable as error:
         return Found("unreadable", reason=f"manifest.json: {error}")
     if unnamed := [name for name in naming.PARTS if name not in {part.name for part in manifest.parts}]:
@@ -67,9 +67,9 @@ def look(
             return Found("unreadable", reason=f"{part.name} {what}: it was changed after it was made")
     return Found(
         "complete",
-        checked=_was_checked(store, key, parts, raw),
+        checked=not _uploaded(key) and was_checked(store, key, parts, raw, seal),
         origin=_origin(
-            store, key, parts, manifest, seal_holds(files.signed_bytes(manifest), seal), late_check
+            store, key, parts, manifest, files.holds(seal, files.signed_bytes(manifest), told), late_check
         ),
         users=manifest.users,
         groups=manifest.groups,
@@ -78,36 +78,39 @@ def look(
     )
 
 
-def check(
-    store: BackupStore, key: str, report: Report, clock: Clock, *, tool: str, seal_holds: SealHolds
-) -> Found:
+def check(store: BackupStore, key: str, report: Report, clock: Clock, *, tool: str, seal: Seal) -> Found:
     """Read everything back, recompute, and write checked.json when all of it agrees.
 
     Raises PortError when the bucket does not answer.
     """
     parts = parts_of(store, key)
-    found = look(store, key, parts, report, seal_holds, late_check=False)
+    found = look(store, key, parts, report, seal, late_check=False)
     if found.manifest is None:
         return found
     try:
         strangers = _read_back(store, key, found.manifest, report)
+        raw = files.read_small(store.open(f"{key}/{naming.MANIFEST}"))
+        if files.read_manifest([raw])[0] != found.manifest:
+            raise files.Unreadable("its manifest was changed while the rest was read")
     except files.Unreadable as error:
-        return Found("unreadable", reason=str(error))
+        # Its size agreed and its bytes do not: behind a seal that holds, that is a change.
+        origin = "unknown" if found.origin == "unknown" else "changed"
+        return Found("unreadable", origin=origin, reason=str(error), manifest=found.manifest)
     if strangers:
         # The list is eventually consistent: a member made while it was read may be missing from it.
         report.say("note", f"{strangers:,} group members are not among the users of this backup")
+    if _uploaded(key):
+        return replace(found, reason=OF_AN_UPLOAD)
     if not found.checked:
-        raw = b"".join(store.open(f"{key}/{naming.MANIFEST}"))
-        _write_checked(store, key, clock.now(), tool, raw, found.manifest)
-    return Found(
-        "complete",
-        True,
-        found.origin,
-        found.users,
-        found.groups,
-        found.memberships,
-        manifest=found.manifest,
-    )
+        manifest = found.manifest
+        said = {
+            "manifest_sha256": hashlib.sha256(raw).hexdigest(),
+            "users": manifest.users,
+            "groups": manifest.groups,
+            "memberships": manifest.memberships,
+        }
+        note_checked(store, key, parts, clock.now(), tool, said, seal)
+    return replace(found, checked=True)
 
 
 def _read_back(store: BackupStore, key: str, manifest: Manifest, report: Report) -> int:
@@ -150,7 +153,7 @@ def _read_back(store: BackupStore, key: str, manifest: Manifest, report: Report)
 def _without_manifest(store: BackupStore, key: str, parts: Mapping[str, Stored], report: Report) -> Found:
     if naming.DATA not in parts:
         return Found("incomplete", reason="its data.json and its manifest were never written")
-    if set(parts) - {naming.DATA, naming.UPLOADED}:
+    if set(parts) - naming.beside_users(key):
         return Found("incomplete", reason="its manifest was never written: the backup was cut short")
     users = 0
     try:
@@ -166,37 +169,62 @@ def _without_manifest(store: BackupStore, key: str, parts: Mapping[str, Stored],
     )
 
 
-def _was_checked(store: BackupStore, key: str, parts: Mapping[str, Stored], manifest: bytes) -> bool:
-    checked = parts.get(naming.CHECKED)
-    if checked is None:
-        return False
-    if any(stored.modified > checked.modified for stored in parts.values()):
-        return False  # put since: the check has not read these bytes
-    try:
-        document = orjson.loads(b"".join(store.open(f"{key}/{naming.CHECKED}")))
-    except ValueError:
-        return False
-    # Bound to this very manifest: a new one makes the old check worthless.
-    said = document.get("manifest_sha256") if isinstance(document, dict) else None
-    return bool(said == hashlib.sha256(manifest).hexdigest())
+def was_checked(
+    store: BackupStore, key: str, parts: Mapping[str, Stored], manifest: bytes | None, seal: Seal
+) -> bool:
+    """Whether a checked.json says that all this was read, under this very key, with this very manifest.
+
+    ``manifest`` is None for a lone file. Where there is a key only what was sealed with it counts.
+    """
+    read = [stored.modified for name, stored in parts.items() if name not in naming.CHECKS]
+    for name in naming.CHECKS:
+        note = parts.get(name)
+        if note is None or any(modified > note.modified for modified in read):
+            continue  # put since: the check has not read these bytes
+        try:
+            said = files.read_checked(store.open(f"{key}/{name}"), seal)
+        except files.Unreadable:
+            continue
+        sealed = bool(seal(b""))
+        if said.get("key", None if sealed else key) != key:
+            continue  # the check of another backup, or of the original of this copy
+        if manifest is None:
+            agrees = "manifest_sha256" not in said and said.get("size") == parts[naming.DATA].size
+        else:
+            agrees = said.get("manifest_sha256") == hashlib.sha256(manifest).hexdigest()
+        if agrees:
+            return True
+    return False
 
 
-def _write_checked(
-    store: BackupStore, key: str, now: datetime, tool: str, raw: bytes, manifest: Manifest
+def note_checked(
+    store: BackupStore,
+    key: str,
+    parts: Mapping[str, Stored],
+    now: datetime,
+    tool: str,
+    said: Mapping[str, Any],
+    seal: Seal,
 ) -> None:
-    document = {
-        "checked": iso(now),
-        "tool": tool,
-        "manifest_sha256": hashlib.sha256(raw).hexdigest(),
-        "users": manifest.users,
-        "groups": manifest.groups,
-        "memberships": manifest.memberships,
-    }
+    """Write that all of it was read and agreed, beside older notes that do not count any more.
+
+    Where every name is taken none is written: the next look does not know of this check.
+    """
+    name = next((name for name in naming.CHECKS if name not in parts), None)
+    if name is None:
+        return
+    document = {"checked": iso(now), "tool": tool, "key": key, **said}
     try:
-        store.put(f"{key}/{naming.CHECKED}", [orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n"])
+        store.put(f"{key}/{name}", [files.write_checked(document, seal)])
     except PortError as error:
         if error.cause is not Cause.EXISTS:  # somebody else checked it: the same fact
             raise
+
+
+def _uploaded(key: str) -> bool:
+    """Whoever uploads says what they like: a sealed backup that lies there was copied."""
+    named = naming.parse(key)
+    return named is not None and named.upload
 
 
 def _origin(
@@ -207,11 +235,10 @@ def _origin(
     sealed: bool,
     late_check: bool,
 ) -> str:
-    if not sealed:
-        return "unknown"
     named = naming.parse(key)
-    started = datetime.fromisoformat(manifest.started)
-    if named is None or named.name != manifest.pool_name or abs(named.taken_at - started) > LATE:
+    if not sealed or _uploaded(key):
+        return "unknown"
+    if named is None or not _made_for(named, manifest):
         return "changed"  # a sealed backup that was copied here under another pool's name, or as a newer one
     finished = datetime.fromisoformat(manifest.finished)
     for part in manifest.parts:
@@ -222,3 +249,11 @@ def _origin(
         if store.versions(stored.key) > 1:
             return "changed"
     return "ours"
+
+
+def _made_for(named: naming.Key, manifest: Manifest) -> bool:
+    """Whether this manifest was sealed for this place; the oldest ones do not name theirs."""
+    if manifest.key:
+        return manifest.key == named.original
+    started = datetime.fromisoformat(manifest.started)
+    return named.name == manifest.pool_name and abs(named.taken_at - started) <= LATE

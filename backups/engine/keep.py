@@ -1,6 +1,7 @@
 """A copy of a backup in another bucket, part for part, under a key of its own.
 
     the parts that its manifest vouches for -> manifest.json -> read everything back -> checked.json
+    a lone data.json                                         -> read it back         -> checked.json
 
 Each part is hashed while it streams: one that is not what the manifest says ends the copy before its
 object stands. What an earlier try has put is read and compared, and stays.
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 
 from backups.core import files, naming
 from backups.core.snapshot import Manifest
-from backups.engine.check import SealHolds, check
+from backups.engine.check import Seal, check, note_checked, was_checked
 from backups.engine.ports import BackupStore, Cause, Clock, PortError, Report, Stored
 from backups.engine.reading import parts_of
 
@@ -38,7 +39,7 @@ def keep(
     clock: Clock,
     *,
     tool: str,
-    seal_holds: SealHolds,
+    seal: Seal,
 ) -> Copied:
     """Copy the backup at ``key`` to ``copy``. May be repeated. Raises files.Unreadable, PortError, Stop."""
     here = parts_of(source, key)
@@ -46,7 +47,7 @@ def keep(
         raise files.Unreadable("it has no data.json")
     manifest, raw = None, b""
     if naming.MANIFEST in here:
-        raw = b"".join(source.open(f"{key}/{naming.MANIFEST}"))
+        raw = files.read_small(source.open(f"{key}/{naming.MANIFEST}"))
         manifest, _ = files.read_manifest([raw])
     copier = _Copier(source, key, target, copy, parts_of(target, copy), report)
     report.phase("Copying", len(here))
@@ -55,8 +56,12 @@ def keep(
     if manifest is None:
         if _hash(target.open(f"{copy}/{naming.DATA}")) != sha256:
             raise files.Unreadable("the copy's data.json is not what was read from the original")
+        there = parts_of(target, copy)
+        if not was_checked(target, copy, there, None, seal):
+            said = {"sha256": sha256, "size": there[naming.DATA].size}
+            note_checked(target, copy, there, clock.now(), tool, said, seal)
     else:
-        found = check(target, copy, report, clock, tool=tool, seal_holds=seal_holds)
+        found = check(target, copy, report, clock, tool=tool, seal=seal)
         if not found.checked:
             raise files.Unreadable(f"the copy does not agree with its manifest: {found.reason}")
     return Copied(copier.objects, copier.size, sha256, copier.there_before)

@@ -74,6 +74,25 @@ def direct(operation: str, do: Callable[[], T], /) -> T:
     return do()
 
 
+def never() -> bool:
+    """Nobody asks to stop."""
+    return False
+
+
+def heard(call: CallThrough, stopping: Callable[[], bool]) -> CallThrough:
+    """The same, but once ``stopping`` holds, Stop is raised in place of the next call, or of its next try."""
+
+    def through(operation: str, do: Callable[[], T], /) -> T:
+        def once() -> T:
+            if stopping():
+                raise Stop("cancel")
+            return do()
+
+        return call(operation, once)
+
+    return through
+
+
 class UserPool(Protocol):
     """One Cognito user pool. Safe to call from several threads."""
 
@@ -87,14 +106,14 @@ class UserPool(Protocol):
         ago may be missing.
         """
 
-    def groups(self) -> Iterator[Group]:
-        """Every group, every page, with all its members."""
+    def groups(self, stopping: Callable[[], bool] = never) -> Iterator[Group]:
+        """Every group, every page, with all its members. Raises Stop once ``stopping`` holds."""
 
-    def settings(self) -> Iterator[tuple[str, Any, str]]:
+    def settings(self, stopping: Callable[[], bool] = never) -> Iterator[tuple[str, Any, str]]:
         """(name, value as JSON, why it could not be read) for every readable setting.
 
         A secret of it is a core.sealed.Secret, which no writer of JSON takes. Never raises for one setting:
-        its third value says why.
+        its third value says why. Raises Stop in place of the next call once ``stopping`` holds.
         """
 
     def get_user(self, username: str) -> Entry:

@@ -88,7 +88,7 @@ def read_backup(store: BackupStore, key: str, report: Report, counter: str) -> R
     manifest: Manifest | None = None
     if naming.MANIFEST in parts:
         manifest, _ = files.read_manifest(store.open(f"{key}/{naming.MANIFEST}"))
-    elif parts - {naming.DATA, naming.UPLOADED}:
+    elif parts - naming.beside_users(key):
         raise files.Unreadable("it is not whole: its manifest was never written")
     if manifest and (lost := {part.name for part in manifest.parts} - parts):
         raise files.Unreadable(f"{', '.join(sorted(lost))} is missing, and its manifest names it")

@@ -101,6 +101,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='pool',
+            name='first_seen_at',
+            field=models.DateTimeField(null=True),
+        ),
+        migrations.AddField(
+            model_name='pool',
             name='estimated_before',
             field=models.BigIntegerField(null=True),
         ),
@@ -189,6 +194,7 @@ class Migration(migrations.Migration):
                 ('next_at', models.DateTimeField(db_index=True, null=True)),
                 ('set_by', models.CharField(max_length=200)),
                 ('set_at', models.DateTimeField()),
+                ('scheduled_at', models.DateTimeField(null=True)),
             ],
             options={
                 'constraints': [models.UniqueConstraint(fields=('region', 'name'), name='one_policy_per_region_and_name')],

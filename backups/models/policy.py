@@ -30,6 +30,7 @@ class Policy(models.Model):
     next_at = models.DateTimeField(null=True, db_index=True)  # whose UPDATE moves it starts the run
     set_by = models.CharField(max_length=200)
     set_at = models.DateTimeField()
+    scheduled_at = models.DateTimeField(null=True)  # when what decides its runs was changed; null: set_at
 
     class Meta:
         constraints: ClassVar = [

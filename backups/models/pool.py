@@ -23,6 +23,7 @@ class Pool(models.Model):
     estimated_users = models.BigIntegerField(null=True)  # AWS's estimate, as of last_seen_at
     mail = models.CharField(max_length=32, blank=True)  # COGNITO_DEFAULT | DEVELOPER (SES)
     looked_at = models.DateTimeField(null=True)  # the last look, answered or not
+    first_seen_at = models.DateTimeField(null=True)  # the look that found its id; null: not known
     last_seen_at = models.DateTimeField(null=True)  # the last look that found it
     tier = models.CharField(max_length=16, blank=True)  # LITE | ESSENTIALS | PLUS
     estimated_before = models.BigIntegerField(null=True)  # the last one that was no fall

@@ -32,8 +32,9 @@ def make_backup(job: Job, report: JobReport) -> Ended:
 
 
 def _make(job: Job, report: JobReport) -> Ended:
+    pool, mfa_policy = wiring.pool(job.region, job.pool_id), _mfa_policy(job)
+    _called(job, pool.facts().name, report)
     store = catalogue.store_for(job.pool_name)
-    pool = wiring.pool(job.region, job.pool_id)
     clock = wiring.clock()
     taken_at = clock.now()
     for _ in range(TRIES):
@@ -50,7 +51,7 @@ def _make(job: Job, report: JobReport) -> Ended:
                 tool=catalogue.tool(),
                 seal=seal.seal,
                 seal_secret=seal.sealer(reserved.key, job.pool_id),
-                mfa_policy=_mfa_policy(job),
+                mfa_policy=mfa_policy,
             )
             break
         except PortError as error:
@@ -76,9 +77,10 @@ def _make(job: Job, report: JobReport) -> Ended:
     }
     report.phase("Reading back")
     try:
-        found = check(store, reserved.key, report, clock, tool=catalogue.tool(), seal_holds=seal.holds)
-        Backup.objects.filter(pk=reserved.pk).update(being_made_by=None)
-        noted = catalogue.note_one(reserved.key)
+        found = check(store, reserved.key, report, clock, tool=catalogue.tool(), seal=seal.seal)
+        if found.checked:
+            Backup.objects.filter(pk=reserved.pk).update(being_made_by=None)
+        noted = catalogue.note_read(reserved.key, found)
     except PortError as error:
         log.warning("backup not read back", job=job.pk, cause=str(error.cause), code=error.code)
         result["state"] = _give_back(reserved, "it was written, and could not be read back yet")
@@ -92,6 +94,14 @@ def _make(job: Job, report: JobReport) -> Ended:
         return Ended(State.FAILED, f"Written, but reading it back did not agree: {found.reason}.", result)
     users = "1 user" if made.manifest.users == 1 else f"{made.manifest.users:,} users"
     return Ended(State.DONE, f"{users} backed up and checked.", result)
+
+
+def _called(job: Job, name: str, report: JobReport) -> None:
+    """A pool may be renamed after the last look: its backup lies under the name that its manifest gives."""
+    if name != job.pool_name:
+        report.say("note", f"The pool {job.pool_id} is called {name} now; it was {job.pool_name} before.")
+        job.pool_name = name
+        Job.objects.filter(pk=job.pk).update(pool_name=name)
 
 
 def _mfa_policy(job: Job) -> str:

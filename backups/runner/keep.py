@@ -36,7 +36,7 @@ def keep_copy(job: Job, report: JobReport) -> Ended:
             report,
             wiring.clock(),
             tool=catalogue.tool(),
-            seal_holds=seal.holds,
+            seal=seal.seal,
         )
     except (PortError, Unreadable) as error:
         log.warning("backup not kept", job=job.pk, error=type(error).__name__)

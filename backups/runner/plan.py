@@ -127,9 +127,9 @@ def _date(text: str) -> str:
     """As comparable text; "" for what is no date."""
     try:
         date = datetime.fromisoformat(text)
-    except ValueError:
+        return iso(date.astimezone(UTC)) if date.tzinfo else ""
+    except (ValueError, OverflowError):  # or a time that UTC has no year for
         return ""
-    return iso(date.astimezone(UTC)) if date.tzinfo else ""
 
 
 def _restored(job: Job) -> frozenset[str]:

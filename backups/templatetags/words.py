@@ -153,12 +153,15 @@ def _span(seconds: float) -> str:
 
 
 def _aware(at: datetime | str | None) -> datetime | None:
-    """UTC. Text is ISO 8601, as manifests and users have it; anything else is no time."""
-    if isinstance(at, str):
-        try:
+    """UTC. Text is ISO 8601, as manifests and users have it; anything else is no time.
+
+    Nor is one that UTC has no year for, as 0001-01-01T00:00:00+14:00: anybody can plant it.
+    """
+    try:
+        if isinstance(at, str):
             at = datetime.fromisoformat(at)
-        except ValueError:
+        if at is None:
             return None
-    if at is None:
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)

@@ -167,9 +167,14 @@ def _page(
 
 
 def _known() -> list[tuple[str, str]]:
-    """(Region, name) of every pool that is there or may be, and of every policy; production first."""
+    """(Region, name) of every pool that is there or may be, of every policy, and of every open alarm.
+
+    An alarm of a gone pool that nobody decided about ends by a policy. Production first.
+    """
     live = Pool.objects.exclude(presence=Pool.Presence.GONE).exclude(name="")
+    alarms = Alarm.objects.filter(cleared_at=None).exclude(region="").exclude(pool_name="")
     known = {*live.values_list("region", "name"), *Policy.objects.values_list("region", "name")}
+    known |= {*alarms.values_list("region", "pool_name")}
     return sorted(known, key=lambda at: (environment_of(at[1]) != "production", at[1], at[0]))
 
 

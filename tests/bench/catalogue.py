@@ -128,7 +128,7 @@ def fill(store: Any, backups: int) -> None:
         name = POOLS[number % 2]
         at = newest - timedelta(hours=number // 2)
         key = naming.key_of(at, name)
-        mine = replace(manifest, pool_name=name, started=iso(at), finished=iso(at))
+        mine = replace(manifest, key=key, pool_name=name, started=iso(at), finished=iso(at))
         for part, data in parts.items():
             store.plant(f"{key}/{part}", data, modified=at)
         signed = write_manifest(mine, seal.seal(signed_bytes(mine)))

@@ -114,7 +114,7 @@ def _write(cloud: Cloud, then: FakePool, key: str, clock: FakeClock) -> None:
         then, shelf, FakeReport(), clock, key=key, seal=seal.seal, made_by="schedule", trigger="schedule",
         tool=TOOL,
     )  # fmt: skip
-    check(shelf, key, FakeReport(), clock, tool=TOOL, seal_holds=seal.holds)
+    check(shelf, key, FakeReport(), clock, tool=TOOL, seal=seal.seal)
     s3 = cloud.root("s3")
     for name in shelf.keys:
         s3.put_object(Bucket=BUCKET, Key=name, Body=shelf.read(name))

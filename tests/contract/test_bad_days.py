@@ -24,7 +24,7 @@ from backups.engine.lanes import WORTH
 from backups.engine.pace import Pace
 from backups.engine.ports import Cause, PortError, T
 from backups.wiring import clock
-from tests.build import KEY, seal, seal_holds
+from tests.build import KEY, seal
 from tests.contract.marks import only_standin
 from tests.contract.test_pool import fails
 from tests.contract.worlds import StandinWorld
@@ -190,7 +190,7 @@ class Day:
         return backup(self.pool, self.store, FakeReport(), clock(), key=key, **how)
 
     def checked(self) -> Found:
-        return check(self.store, KEY, FakeReport(), clock(), tool="tests", seal_holds=seal_holds)
+        return check(self.store, KEY, FakeReport(), clock(), tool="tests", seal=seal)
 
     def whole(self) -> set[str]:
         """Make one; it is whole, checked, and leaves yesterday's alone. The Usernames in it."""

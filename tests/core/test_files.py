@@ -375,11 +375,35 @@ def test_a_newer_format_is_refused_by_its_number() -> None:
         changed(groups=-1),
         changed(started="yesterday"),
         changed(finished="2026-11-22T01:00:09"),
+        changed(started="0001-01-01T00:00:00+14:00"),
+        changed(finished="9999-12-31T23:59:59-01:00"),
     ],
 )
 def test_a_manifest_of_another_shape_is_refused(data: bytes) -> None:
     with pytest.raises(Unreadable, match=r"manifest\.json is not as its format says"):
         files.read_manifest([data])
+
+
+def test_a_small_file_is_read_whole() -> None:
+    assert files.read_small([b"ab", b"", b"cd"], 4) == b"abcd"
+    assert files.read_small([]) == b""
+
+
+@pytest.mark.parametrize("read", [files.read_small, files.read_manifest])
+def test_what_is_too_large_for_a_small_file_is_not_read_to_its_end(
+    read: Callable[[Iterator[bytes]], object],
+) -> None:
+    given = 0
+
+    def planted() -> Iterator[bytes]:
+        nonlocal given
+        while True:
+            given += 1
+            yield b" " * 1024 * 1024
+
+    with pytest.raises(Unreadable, match="more than 4,194,304 bytes"):
+        read(planted())
+    assert given == 5
 
 
 FACTORS: list[Entry] = [

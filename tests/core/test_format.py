@@ -51,10 +51,18 @@ class Reader:
         told = self.manifest.pop("hmac_sha256")
         said = json.dumps(self.manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
         key_of_hmac = b"cognito-admin manifest v1\n" + self.seal_key
-        self.ours = hmac.compare_digest(hmac.new(key_of_hmac, said, hashlib.sha256).hexdigest(), told)
+        sealed = hmac.compare_digest(hmac.new(key_of_hmac, said, hashlib.sha256).hexdigest(), told)
+        self.ours = sealed and self.manifest.get("key", self.key) == self.key
         self.parts = {part["name"]: part for part in self.manifest["parts"]}
-        checked = json.loads(get("checked.json") or b"{}")
-        self.checked = checked.get("manifest_sha256") == hashlib.sha256(raw).hexdigest()
+        self.checked = False
+        for name in ("checked.json", *(f"checked-{number}.json" for number in range(2, 10))):
+            checked = json.loads(get(name) or b"{}")
+            told = checked.pop("hmac_sha256", "")
+            said = json.dumps(checked, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+            made = hmac.new(key_of_hmac, b"cognito-admin checked v1\n" + said, hashlib.sha256).hexdigest()
+            whole = checked.get("manifest_sha256") == hashlib.sha256(raw).hexdigest()
+            if hmac.compare_digest(made, told) and whole and checked["key"] == key:
+                self.checked = True
 
     def part(self, name: str) -> Any:
         data = self.get(name) or b""
@@ -114,7 +122,7 @@ def store(settings: Settings) -> FakeStore:
     how: dict[str, Any] = {"seal": seal.seal, "seal_secret": seal.sealer(KEY, pool.pool_id)}
     made = a_backup(store, pool, mfa_policy="on", **how)
     assert len(made.manifest.sealed) == 2
-    assert check(store, KEY, FakeReport(), store.clock, tool="tests", seal_holds=seal.holds).checked
+    assert check(store, KEY, FakeReport(), store.clock, tool="tests", seal=seal.seal).checked
     return store
 
 
@@ -144,7 +152,8 @@ def test_a_reader_written_from_the_page_reads_all_of_it(store: FakeStore) -> Non
 def test_it_is_written_in_the_order_of_the_page(store: FakeStore) -> None:
     named = re.findall(r"^    (\w+\.json) ", BLOCKS[0], re.MULTILINE)
     assert [f"{KEY}/{name}" for name in named] == list(store.objects)
-    assert set(named) | {naming.UPLOADED} == naming.KNOWN
+    assert {*named, naming.UPLOADED, *naming.CHECKS} == naming.KNOWN
+    assert naming.CHECKS[1] in BLOCKS[0] and naming.CHECKS[-1] in BLOCKS[0] and len(naming.CHECKS) == 9
     assert naming.OWN + "uploads/" == naming.UPLOADS and naming.KEPT in BLOCKS[0]
 
 
@@ -154,6 +163,17 @@ def test_a_kept_copy_is_read_the_same_way(store: FakeStore) -> None:
         store.plant(key.replace(KEY, copy), store.read(key))
     found = reader(store, copy)
     assert found.ours and found.settings()["clients"][1]["ClientSecret"] == HUSH
+    assert not found.checked, "that was the original"
+    assert check(store, copy, FakeReport(), store.clock, tool="tests", seal=seal.seal).checked
+    assert reader(store, copy).checked
+
+
+def test_under_another_key_it_is_neither_ours_nor_checked(store: FakeStore) -> None:
+    moved = KEY.replace("01-00-00", "01-50-00")
+    for key in [key for key in store.keys if key.startswith(KEY)]:
+        store.plant(key.replace(KEY, moved), store.read(key))
+    found = reader(store, moved)
+    assert not found.ours and not found.checked
 
 
 def test_with_another_key_it_is_not_ours_and_no_secret_opens(store: FakeStore) -> None:
@@ -202,7 +222,7 @@ def test_the_pages_hmac_can_be_computed_again(settings: Settings) -> None:
     )
     assert found.ours
     settings.SEAL_KEY = SEAL_KEY
-    assert seal.holds(said.encode(), told)
+    assert seal.seal(said.encode()) == told
 
 
 def test_the_pages_secret_opens(settings: Settings) -> None:

@@ -21,6 +21,15 @@ SETTINGS: dict[str, Any] = {
         {"ProviderDetails": {"client_id": "public", "client_secret": f"{HUSH}-i", "a/b~c": {"x": 1}}},
         {"ProviderDetails": {"private_key": f"{HUSH}-k", "authorize_scopes": None}},
     ],
+    "identity_pools": [
+        {
+            "SupportedLoginProviders": {
+                "api.twitter.com": f"public;{HUSH}-t",
+                "www.digits.com": f"public;{HUSH}-d",
+                "accounts.google.com": "public",
+            }
+        }
+    ],
     "odd/~": {"private_key": f"{HUSH}-o"},
 }
 PLACES = (
@@ -28,6 +37,8 @@ PLACES = (
     "/settings/client_secrets/b/0/ClientSecretValue",
     "/settings/identity_providers/0/ProviderDetails/client_secret",
     "/settings/identity_providers/1/ProviderDetails/private_key",
+    "/settings/identity_pools/0/SupportedLoginProviders/api.twitter.com",
+    "/settings/identity_pools/0/SupportedLoginProviders/www.digits.com",
     "/settings/odd~1~0/private_key",
 )
 
@@ -67,7 +78,13 @@ def test_without_a_seal_secrets_are_left_out_and_it_is_said() -> None:
     assert kept["clients"] == [{"ClientId": "a"}, {"ClientId": "b"}]
     assert kept["identity_providers"][0]["ProviderDetails"] == {"client_id": "public", "a/b~c": {"x": 1}}
     assert sealed == ()
-    assert left_out == ("secrets of app clients", "secrets of identity providers", "secrets in odd/~")
+    assert kept["identity_pools"] == [{"SupportedLoginProviders": {"accounts.google.com": "public"}}]
+    assert left_out == (
+        "secrets of app clients",
+        "secrets of identity providers",
+        "secrets of identity pools",
+        "secrets in odd/~",
+    )
 
 
 def test_nothing_is_left_out_where_there_is_no_secret() -> None:

@@ -34,6 +34,11 @@ def test_one_made_just_before_a_restore_is_never_suggested() -> None:
     assert suggestion == Suggestion("a", {"b": "made just before a restore"})
 
 
+def test_one_that_is_dated_in_the_future_is_never_suggested() -> None:
+    rows = [Candidate("a", True, 10), Candidate("b", True, 10, ahead=True, accepted=True)]
+    assert suggest(rows) == Suggestion("a", {"b": "dated in the future"})
+
+
 def test_one_that_cannot_be_read_says_why() -> None:
     rows = [
         Candidate("a", True, 10),

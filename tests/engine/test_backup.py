@@ -12,7 +12,7 @@ from backups.core.snapshot import Entry
 from backups.engine.check import Found, look
 from backups.engine.ports import Cause, PortError, Stop
 from backups.engine.reading import parts_of
-from tests.build import KEY, a_backup, seal, seal_holds
+from tests.build import KEY, a_backup, seal
 from tests.fakes import FakePool, FakeReport, FakeStore
 
 
@@ -25,7 +25,7 @@ def pool() -> FakePool:
 
 
 def seen(store: FakeStore) -> Found:
-    return look(store, KEY, parts_of(store, KEY), FakeReport(), seal_holds)
+    return look(store, KEY, parts_of(store, KEY), FakeReport(), seal)
 
 
 def test_the_manifest_is_written_last_and_vouches_for_the_rest(pool: FakePool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from backups.core.snapshot import Group
 from backups.engine import beside as module
 from backups.engine.beside import Beside
-from backups.engine.ports import Cause, PortError, Stop, T
+from backups.engine.ports import Cause, PortError, Stop, Stored, T
 from tests.build import KEY, a_backup
 from tests.fakes import FakePool, FakeReport, FakeStore
 
@@ -91,10 +91,11 @@ def test_whoever_leaves_early_reads_no_further(pool: FakePool, operation: str) -
     begun, left = threading.Event(), threading.Event()
 
     def through(name: str, do: Callable[[], T], /) -> T:
+        answer = do()
         if name == operation:
             begun.set()
             left.wait()
-        return do()
+        return answer
 
     pool.through = through
     groups: list[Group] = []
@@ -103,3 +104,36 @@ def test_whoever_leaves_early_reads_no_further(pool: FakePool, operation: str) -
         beside._stop.set()
         left.set()
     assert pool.calls[operation] == 1 and groups == []
+
+
+@pytest.mark.parametrize("operation", ["settings", "members"])
+def test_a_cancel_is_heard_within_one_call_of_a_long_setting(pool: FakePool, operation: str) -> None:
+    """One setting may be thousands of calls, each of them failing for as long as the pace is patient."""
+    begun, tries = threading.Event(), 1000
+
+    def through(name: str, do: Callable[[], T], /) -> T:
+        for _ in range(tries if name == operation else 0):  # as the pace does, which asks again
+            do()
+            begun.set()
+            time.sleep(0.01)
+        return do()
+
+    pool.through = through
+    with pytest.raises(Stop), Beside(pool, FakeReport(), lambda read: None, lambda read: None):
+        assert begun.wait(10)
+        raise Stop("cancel")
+    assert 0 < pool.calls[operation] < tries
+
+
+def test_a_pool_that_is_deleted_while_it_is_read_is_no_backup(pool: FakePool) -> None:
+    class Store(FakeStore):
+        def put(self, key: str, chunks: Iterable[bytes]) -> Stored:
+            stored = super().put(key, chunks)
+            pool.gone = key.endswith("data.json")
+            return stored
+
+    store = Store()
+    with pytest.raises(PortError) as error:
+        a_backup(store, pool)
+    assert error.value.cause is Cause.GONE
+    assert not any(key.endswith("manifest.json") for key in store.objects)

@@ -11,12 +11,12 @@ from datetime import timedelta
 import orjson
 import pytest
 
-from backups.core.files import read_manifest, signed_bytes, write_manifest
-from backups.core.naming import PARTS
+from backups.core.files import read_manifest, signed_bytes, write_checked, write_manifest
+from backups.core.naming import CHECKS, PARTS, UPLOADS, kept_key
 from backups.engine.check import EVERY, Found, check, look
 from backups.engine.ports import Cause, PortError, Stop
 from backups.engine.reading import parts_of
-from tests.build import KEY, POOL, a_backup, a_file, an_entry, sample, seal, seal_holds
+from tests.build import KEY, POOL, a_backup, a_file, an_entry, sample, seal
 from tests.fakes import FakePool, FakeReport, FakeStore
 
 
@@ -30,11 +30,11 @@ def store() -> FakeStore:
 
 
 def seen(store: FakeStore, *, late_check: bool = True) -> Found:
-    return look(store, KEY, parts_of(store, KEY), FakeReport(), seal_holds, late_check=late_check)
+    return look(store, KEY, parts_of(store, KEY), FakeReport(), seal, late_check=late_check)
 
 
 def checked(store: FakeStore, report: FakeReport | None = None) -> Found:
-    return check(store, KEY, report or FakeReport(), store.clock, tool="tests", seal_holds=seal_holds)
+    return check(store, KEY, report or FakeReport(), store.clock, tool="tests", seal=seal)
 
 
 def overwrite(store: FakeStore, part: str, data: bytes) -> None:
@@ -236,12 +236,139 @@ def test_a_foreign_file_is_never_checked() -> None:
     assert not checked(store).checked and store.keys == [f"{KEY}/data.json"]
 
 
-@pytest.mark.parametrize("moved", [f"2027-01-01.00-00-00/{POOL}", "2026-11-22.01-00-00/another-pool"])
-def test_a_sealed_backup_copied_under_another_key_is_not_what_it_says(store: FakeStore, moved: str) -> None:
+def moved_to(store: FakeStore, key: str) -> Found:
     for part in parts_of(store, KEY):
-        store.plant(f"{moved}/{part}", store.read(f"{KEY}/{part}"))
-    found = look(store, moved, parts_of(store, moved), FakeReport(), seal_holds)
+        store.plant(f"{key}/{part}", store.read(f"{KEY}/{part}"))
+    return look(store, key, parts_of(store, key), FakeReport(), seal)
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("moved", [f"2027-01-01.00-00-00/{POOL}", "2026-11-22.01-00-00/another-pool"])
+def test_a_sealed_backup_copied_under_another_key_is_not_what_it_says(
+    store: FakeStore, moved: str, named: bool
+) -> None:
+    if not named:
+        reseal(store, key="")  # as the oldest manifests are
+    found = moved_to(store, moved)
     assert (found.state, found.origin, found.users) == ("complete", "changed", 2)
+
+
+def test_a_manifest_that_names_no_key_may_lie_within_the_hour(store: FakeStore) -> None:
+    reseal(store, key="")
+    assert seen(store).origin == moved_to(store, f"2026-11-22.01-50-00/{POOL}").origin == "ours"
+
+
+def test_bytes_beside_a_copied_manifest_and_check_are_neither_ours_nor_checked(store: FakeStore) -> None:
+    """Whoever may put objects needs no key to copy a sealed manifest and a sealed check."""
+    checked(store)
+    key = f"2026-11-22.01-50-00/{POOL}"
+    data = store.read(f"{KEY}/data.json")
+    store.plant(f"{key}/data.json", data.replace(b"ada@x.io", b"eve@x.io"))
+    for part in (*PARTS[:2], "manifest.json", "checked.json"):
+        store.plant(f"{key}/{part}", store.read(f"{KEY}/{part}"))
+    found = look(store, key, parts_of(store, key), FakeReport(), seal)
+    assert (found.state, found.checked, found.origin) == ("complete", False, "changed")
+    found = check(store, key, FakeReport(), store.clock, tool="tests", seal=seal)
+    assert (found.state, found.checked, found.origin) == ("unreadable", False, "changed")
+
+
+def test_a_kept_copy_is_ours_by_its_originals_key_and_checked_by_a_check_of_its_own(store: FakeStore) -> None:
+    checked(store)
+    copy = kept_key(KEY)
+    found = moved_to(store, copy)
+    assert (found.origin, found.checked) == ("ours", False)
+    assert check(store, copy, FakeReport(), store.clock, tool="tests", seal=seal).checked
+    assert look(store, copy, parts_of(store, copy), FakeReport(), seal).checked
+    assert f"{copy}/checked-2.json" in store.keys
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_sealed_backup_among_the_uploads_is_unknown_and_never_checked(store: FakeStore, kept: bool) -> None:
+    checked(store)
+    key = UPLOADS + KEY
+    key = kept_key(key) if kept else key
+    found = moved_to(store, key)
+    assert (found.state, found.checked, found.origin) == ("complete", False, "unknown")
+    before = store.keys
+    found = check(store, key, FakeReport(), store.clock, tool="tests", seal=seal)
+    assert (found.checked, found.origin, store.keys) == (False, "unknown", before)
+    assert "among the uploads" in found.reason
+
+
+def test_a_key_that_nobody_knows_is_no_place_of_ours(store: FakeStore) -> None:
+    assert moved_to(store, "elsewhere").origin == "changed"
+
+
+# --- whose check it is -------------------------------------------------------------------------------
+
+
+def no_key(data: bytes) -> str:
+    return ""
+
+
+def said(store: FakeStore, **changes: object) -> dict[str, object]:
+    manifest = hashlib.sha256(store.read(f"{KEY}/manifest.json")).hexdigest()
+    return {"key": KEY, "manifest_sha256": manifest, **changes}
+
+
+def test_a_check_without_our_seal_counts_for_nothing_and_one_is_written_beside_it(store: FakeStore) -> None:
+    older = {key: value for key, value in said(store).items() if key != "key"}
+    for data in (orjson.dumps(older), orjson.dumps({**said(store), "hmac_sha256": "ä"})):
+        overwrite_or_put(store, "checked.json", data)
+        assert not seen(store).checked
+    assert checked(store).checked and seen(store).checked
+    assert f"{KEY}/checked-2.json" in store.keys
+    puts = store.calls["put"]
+    assert checked(store).checked and store.calls["put"] == puts
+
+
+def overwrite_or_put(store: FakeStore, part: str, data: bytes) -> None:
+    store.objects.pop(f"{KEY}/{part}", None)
+    store.plant(f"{KEY}/{part}", data)
+
+
+def test_where_there_is_no_key_a_check_counts_as_it_always_did(store: FakeStore) -> None:
+    def looked() -> Found:
+        return look(store, KEY, parts_of(store, KEY), FakeReport(), no_key)
+
+    for agrees, changes in ((True, {}), (False, {"key": "elsewhere"}), (False, {"manifest_sha256": "0"})):
+        overwrite_or_put(store, "checked.json", write_checked(said(store, **changes), no_key))
+        assert (looked().checked, looked().origin) == (agrees, "unknown")
+    older = {key: value for key, value in said(store).items() if key != "key"}
+    overwrite_or_put(store, "checked.json", orjson.dumps(older))
+    assert looked().checked and not seen(store).checked
+
+
+@pytest.mark.parametrize("changes", [{"key": "elsewhere"}, {"key": None}, {"manifest_sha256": "0"}])
+def test_a_check_of_ours_that_is_of_something_else_does_not_count(
+    store: FakeStore, changes: dict[str, object]
+) -> None:
+    store.plant(f"{KEY}/checked.json", write_checked(said(store, **changes), seal))
+    assert not seen(store).checked
+    overwrite_or_put(store, "checked.json", write_checked(said(store), seal))
+    assert seen(store).checked
+
+
+def test_a_check_that_is_nested_without_end_is_worth_nothing(store: FakeStore) -> None:
+    store.plant(f"{KEY}/checked.json", b'{"a":' + b"[" * 300 + b"]" * 300 + b"}")
+    assert not seen(store).checked
+
+
+def test_where_every_name_is_taken_the_check_is_still_told(store: FakeStore) -> None:
+    for name in CHECKS:
+        store.plant(f"{KEY}/{name}", b"{}")
+    puts = store.calls["put"]
+    assert checked(store).checked and not seen(store).checked
+    assert store.calls["put"] == puts
+
+
+def test_what_does_not_agree_behind_a_seal_was_changed_and_else_is_unknown(store: FakeStore) -> None:
+    data = store.read(f"{KEY}/data.json").replace(b"ada@x.io", b"eve@x.io")
+    overwrite(store, "data.json", data)
+    found = checked(store)
+    assert (found.origin, found.manifest is None) == ("changed", False)
+    found = check(store, KEY, FakeReport(), store.clock, tool="tests", seal=no_key)
+    assert (found.state, found.origin) == ("unreadable", "unknown")
 
 
 # --- one pass ----------------------------------------------------------------------------------------
@@ -300,7 +427,7 @@ def test_a_long_list_of_users_alone_can_be_stopped() -> None:
     store.plant(f"{KEY}/data.json", a_file(an_entry(f"{n}@x.io") for n in range(EVERY)))
     assert seen(store).users == EVERY
     with pytest.raises(Stop):
-        look(store, KEY, parts_of(store, KEY), FakeReport(stop_after=0), seal_holds)
+        look(store, KEY, parts_of(store, KEY), FakeReport(stop_after=0), seal)
 
 
 def test_memory_is_bounded_by_the_memberships_and_not_by_the_users() -> None:
@@ -335,3 +462,16 @@ def test_second_factors_are_read_back_too() -> None:
     assert checked(store).reason.startswith("mfa.json does not agree")
     overwrite(store, "mfa.json", data)
     assert checked(store).checked
+
+
+def test_a_manifest_that_is_swapped_while_the_rest_is_read_is_not_vouched_for(store: FakeStore) -> None:
+    class Swapping(FakeReport):
+        def count(self, **counters: int) -> None:
+            if counters.get("users") == 2:
+                reseal(store, made_by="somebody else")
+            super().count(**counters)
+
+    found = checked(store, Swapping())
+    assert (found.state, found.checked) == ("unreadable", False)
+    assert found.reason == "its manifest was changed while the rest was read"
+    assert f"{KEY}/checked.json" not in store.keys

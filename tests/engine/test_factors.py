@@ -13,7 +13,7 @@ from backups.engine import factors
 from backups.engine.check import check
 from backups.engine.factors import Factors
 from backups.engine.ports import Cause, PortError, Stop
-from tests.build import KEY, a_backup, seal_holds
+from tests.build import KEY, a_backup, seal
 from tests.fakes import FakePool, FakeReport, FakeStore
 
 
@@ -116,7 +116,7 @@ def test_a_backup_holds_them_in_a_part_of_their_own(pool: FakePool) -> None:
     assert told == {name: used[0] for name, used in pool.factors.items()}
     assert ("Second factors", 130) in report.phases
     assert "130 users read; AWS counts them as active" in report.text
-    assert check(store, KEY, FakeReport(), store.clock, tool="tests", seal_holds=seal_holds).checked
+    assert check(store, KEY, FakeReport(), store.clock, tool="tests", seal=seal).checked
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_where_aws_does_not_let_us_the_backup_is_complete_without_them(pool: Fak
     assert manifest.unread == {"second factors of users": "Not allowed: AdminGetUser."}
     assert manifest.mfa == {"read": 0, "billed_active": len(pool.active)}
     assert f"{KEY}/mfa.json" not in store.keys and "Not allowed" in report.text
-    assert check(store, KEY, FakeReport(), store.clock, tool="tests", seal_holds=seal_holds).checked
+    assert check(store, KEY, FakeReport(), store.clock, tool="tests", seal=seal).checked
 
 
 def test_a_bucket_that_does_not_take_them_fails_the_backup(pool: FakePool) -> None:
@@ -159,8 +159,8 @@ def test_they_are_read_back_like_every_other_part(pool: FakePool) -> None:
     for damaged in (whole.replace(b"SMS_MFA", b"SMS-MFA"), whole[:-3] + b" \n ", b"x" * len(whole)):
         store.objects[f"{KEY}/mfa.json"].clear()
         store.plant(f"{KEY}/mfa.json", damaged)
-        found = check(store, KEY, FakeReport(), store.clock, tool="tests", seal_holds=seal_holds)
+        found = check(store, KEY, FakeReport(), store.clock, tool="tests", seal=seal)
         assert found.state == "unreadable"
     store.delete(f"{KEY}/mfa.json")
-    found = check(store, KEY, FakeReport(), store.clock, tool="tests", seal_holds=seal_holds)
+    found = check(store, KEY, FakeReport(), store.clock, tool="tests", seal=seal)
     assert found.reason.startswith("mfa.json is missing")

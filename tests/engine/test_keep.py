@@ -12,7 +12,7 @@ from backups.engine.check import look
 from backups.engine.keep import Copied, keep
 from backups.engine.ports import Cause, PortError, Stop
 from backups.engine.reading import parts_of
-from tests.build import KEY, a_backup, a_file, an_entry, seal_holds
+from tests.build import KEY, a_backup, a_file, an_entry, seal
 from tests.fakes import FakePool, FakeReport, FakeStore
 
 COPY = f"_cognito-admin/kept/{KEY}"
@@ -41,7 +41,7 @@ def kept(source: FakeStore, target: FakeStore, report: FakeReport | None = None)
         report or FakeReport(),
         source.clock,
         tool="cognito-admin tests",
-        seal_holds=seal_holds,
+        seal=seal,
     )
 
 
@@ -67,10 +67,10 @@ def test_a_copy_is_ours_and_checked_however_late_it_was_made(source: FakeStore, 
     target.clock.advance(86_400 * 80)
     source.clock.advance(86_400 * 80)
     kept(source, target)
-    found = look(target, COPY, parts_of(target, COPY), FakeReport(), seal_holds)
+    found = look(target, COPY, parts_of(target, COPY), FakeReport(), seal)
     assert (found.state, found.checked, found.origin) == ("complete", True, "ours")
     target.plant(f"{COPY}/data.json", target.read(f"{COPY}/data.json"))
-    found = look(target, COPY, parts_of(target, COPY), FakeReport(), seal_holds)
+    found = look(target, COPY, parts_of(target, COPY), FakeReport(), seal)
     assert found.origin == "changed", "but not one that was written over"
 
 
@@ -159,7 +159,7 @@ def test_a_list_of_users_alone_is_kept_as_it_is(target: FakeStore, beside: tuple
         source.plant(f"{KEY}/{name}", b'{"by": "iva"}')
     made = kept(source, target)
     assert made.sha256 == hashlib.sha256(data).hexdigest()
-    assert [key.removeprefix(f"{COPY}/") for key in target.objects] == [*beside, "data.json"]
+    assert [key.removeprefix(f"{COPY}/") for key in target.objects] == [*beside, "data.json", "checked.json"]
     assert kept(source, target).there_before == 1 + len(beside)
 
 

@@ -83,11 +83,17 @@ def test_a_backup_is_kept_read_back_noted_and_audited(reports: FakeStore, ours: 
     assert f"{COPY}/checked.json" in reports.keys
 
 
-def test_a_list_of_users_alone_is_kept_with_its_hash(reports: FakeStore, ours: Backup) -> None:
+def test_a_list_of_users_alone_is_kept_with_its_hash(
+    account: Account, reports: FakeStore, ours: Backup
+) -> None:
     job = kept(Backup.objects.get(key=CBR))
     assert job.sentence.startswith("1 object was copied")
-    assert [key.rpartition("/")[2] for key in reports.keys] == ["data.json"]
-    assert len(job.result["sha256"]) == 64
+    assert [key.rpartition("/")[2] for key in reports.keys] == ["checked.json", "data.json"]
+    note = json.loads(reports.read(f"_cognito-admin/kept/{CBR}/checked.json"))
+    assert len(job.result["sha256"]) == 64 and note["sha256"] == job.result["sha256"]
+    assert note["size"] == len(account.store.read(f"{CBR}/data.json"))
+    again = kept(Backup.objects.get(key=CBR))
+    assert (again.result["there_before"], len(reports.keys)) == (1, 2)
 
 
 def test_keeping_it_again_finds_it_there(reports: FakeStore, ours: Backup) -> None:
@@ -284,6 +290,65 @@ def test_something_else_under_a_copys_key_is_no_copy(
     catalogue.look_at_bucket(whole=True)
     assert set(Backup.objects.exclude(kept_as="").values_list("key", flat=True)) == set()
     assert Backup.objects.filter(key__startswith="_cognito-admin/kept/").count() == 2
+
+
+@pytest.mark.parametrize("key", [KEY, CBR])
+def test_bytes_that_nobody_read_are_no_kept_copy(
+    account: Account, reports: FakeStore, ours: Backup, key: str
+) -> None:
+    """Sizes, a manifest and the original's own check are anybody's to copy."""
+    actions.check_backup(IVA, ours)
+    copy = f"_cognito-admin/kept/{key}"
+    for name in [name for name in account.store.keys if name.startswith(key)]:
+        data = account.store.read(name)
+        reports.plant(f"_cognito-admin/kept/{name}", data.replace(b"ada@", b"eve@"))
+    catalogue.look_at_bucket(whole=True)
+    original, planted = Backup.objects.get(key=key), Backup.objects.get(key=copy)
+    assert (original.kept_as, planted.checked) == ("", False)
+
+    job = run(actions.start_keep(IVA, original))
+    assert job.state == State.FAILED and "holds other bytes already" in job.sentence
+    for name in [name for name in account.store.keys if name.startswith(key)]:
+        reports.objects.pop(f"_cognito-admin/kept/{name}")
+        reports.plant(f"_cognito-admin/kept/{name}", account.store.read(name))
+    catalogue.look_at_bucket(whole=True)
+    assert Backup.objects.get(key=key).kept_as == "", "the same bytes, and nobody read them"
+    kept(original)
+    catalogue.look_at_bucket(whole=True)
+    assert Backup.objects.get(key=key).kept_as == copy
+    assert not Backup.objects.filter(key=copy).exists()
+
+
+@pytest.mark.parametrize("key", [KEY, CBR])
+def test_a_copy_whose_bytes_were_put_again_is_no_copy_until_it_is_kept_again(
+    reports: FakeStore, ours: Backup, key: str
+) -> None:
+    original = Backup.objects.get(key=key)
+    kept(original)
+    catalogue.look_at_bucket(whole=False)
+    copy = f"_cognito-admin/kept/{key}"
+    data = reports.read(f"{copy}/data.json")
+    reports.clock.advance(5)
+    reports.plant(f"{copy}/data.json", data.replace(b"ada@", b"eve@"))
+    catalogue.look_at_bucket(whole=False)
+    assert Backup.objects.get(key=key).kept_as == ""
+    reports.clock.advance(5)
+    reports.plant(f"{copy}/data.json", data)
+    kept(original)
+    catalogue.look_at_bucket(whole=False)
+    assert Backup.objects.get(key=key).kept_as == copy
+    assert f"{copy}/checked-2.json" in reports.keys
+
+
+def test_a_kept_list_of_users_is_read_when_its_original_is_gone(
+    account: Account, reports: FakeStore, ours: Backup
+) -> None:
+    kept(Backup.objects.get(key=CBR))
+    lose(account.store, CBR)
+    catalogue.look_at_bucket(whole=True)
+    copy = Backup.objects.get(key=f"_cognito-admin/kept/{CBR}")
+    assert (copy.state, copy.checked, copy.made_by) == ("users-only", False, "cbr")
+    assert [user.email for user in catalogue.users_of(copy)] == ["ada@uni.example"]
 
 
 def test_a_damaged_manifest_under_a_copys_key_is_no_copy(reports: FakeStore, ours: Backup) -> None:

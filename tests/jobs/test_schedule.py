@@ -205,6 +205,13 @@ def test_without_any_backup_the_first_one_due_may_be_late() -> None:
     assert schedule.late_at("0 1 * * 0", "UTC", None, at("2026-11-24 10:00")) == at("2026-11-29 07:00")
 
 
+def test_a_schedule_that_was_just_changed_has_until_its_own_first_run() -> None:
+    """Daily until now and hourly from 12:00 on: the backup of 02:40 is not late at once."""
+    newest, changed = at("2026-11-22 02:40"), at("2026-11-22 12:00")
+    assert schedule.late_at("17 * * * *", "UTC", newest, changed) == at("2026-11-22 12:47")
+    assert schedule.late_at("17 * * * *", "UTC", at("2026-11-22 12:17"), changed) == at("2026-11-22 13:47")
+
+
 # --- what is proposed ---------------------------------------------------------------------------------
 
 

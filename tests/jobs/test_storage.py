@@ -15,7 +15,7 @@ from backups.core import naming
 from backups.core.expiry import Rule
 from backups.engine.ports import Cause, Head, PortError, Stored
 from backups.models import Backup, Catalogue, Deleted, Job
-from tests.build import a_backup, a_file, an_entry
+from tests.build import a_backup, a_file, an_entry, seal
 from tests.fakes import FakePool, FakeStore
 from tests.jobs.conftest import Account
 
@@ -234,7 +234,7 @@ def test_versions_are_not_asked_for_again_object_by_object(account: Account) -> 
     account.store.plant(f"{key_of(2)}/data.json", data)
     monkey = Backup.objects  # what is sealed is asked for its versions
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("backups.seal.holds", lambda data, seal: True)
+        patch.setattr("backups.seal.seal", seal)
         patch.setattr("backups.engine.check.LATE", timedelta(days=9999))
         catalogue.look_at_bucket(whole=True)
     assert account.store.calls["versions"] == 0

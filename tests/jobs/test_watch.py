@@ -66,6 +66,20 @@ def make_due(**changes: Any) -> Policy:
     return policy
 
 
+def decided_long_ago() -> None:
+    """The policies' first run, and the grace after it, are over."""
+    Policy.objects.update(scheduled_at=timezone.now() - timedelta(days=30))
+
+
+def goes(pool: FakePool) -> None:
+    """It is deleted, and AWS says so twice."""
+    pool.gone = True
+    for _ in range(2):
+        look()
+        ten_seconds_pass()
+    watch.judge()
+
+
 def next_run() -> datetime:
     at = Policy.objects.get().next_at
     assert at is not None
@@ -357,6 +371,7 @@ def test_pages_that_open_at_once_look_once(account: Account, team: FakePool) -> 
 
 
 def test_gone_is_what_aws_says_twice_ten_seconds_apart(account: Account, team: FakePool) -> None:
+    held(100)
     team.gone = True
     look()
     assert (row(team).presence, row(team).doubt) == ("unknown", "gone")
@@ -482,6 +497,31 @@ def test_a_look_waits_out_throttles_for_ten_seconds_and_not_for_ever(
     assert 10 <= pace.clock.monotonic() - began < 15
 
 
+def test_the_patience_with_throttles_is_not_spent_by_our_own_pace(
+    region: tuple[Pace, dict[str, FakePool]],
+) -> None:
+    pace, pools = region
+    many = {f"eu-west-1_{number:03}": FakePool(f"eu-west-1_{number:03}", "p") for number in range(200)}
+    pools |= many
+    pools["eu-west-1_000"].fail("facts", Cause.THROTTLED)
+    pools["eu-west-1_199"].fail("facts", Cause.THROTTLED, times=3)
+    began = pace.clock.monotonic()
+    assert len(wiring.find_pools("eu-west-1")) == 203
+    assert pace.clock.monotonic() - began > wiring.LOOK_PATIENCE
+
+
+@pytest.mark.parametrize("cause", sorted(set(Cause) - {Cause.GONE, Cause.UNREACHABLE, Cause.THROTTLED}))
+def test_one_pool_that_cannot_be_described_does_not_blind_its_region(
+    region: tuple[Pace, dict[str, FakePool]], cause: Cause
+) -> None:
+    _, pools = region
+    pools["eu-west-1_1"].fail("facts", cause, message="Not this one.")
+    first, untold, last = wiring.find_pools("eu-west-1")
+    assert isinstance(untold, wiring.Untold)
+    assert str(untold.error) == "Not this one."
+    assert (first.pool_id, last.pool_id) == ("eu-west-1_0", "eu-west-1_2")
+
+
 def test_of_a_list_one_may_be_deleted_or_denied_and_no_answer_is_no_list(
     region: tuple[Pace, dict[str, FakePool]],
 ) -> None:
@@ -529,6 +569,49 @@ def test_a_fall_is_an_alarm_after_a_second_look(team: FakePool, estimate: int, k
     watch.judge()
     assert opened() == {}
     assert "about 100 users now" in Alarm.objects.get().cleared_why
+
+
+@pytest.mark.parametrize(("users", "kind"), [(0, "emptied"), (49, "emptied"), (50, "fewer"), (94, "fewer")])
+def test_a_backup_that_holds_fewer_is_an_alarm_at_once(team: FakePool, users: int, kind: str) -> None:
+    """AWS's estimate may be hours old: what was counted is not."""
+    suggested = held(100, age=timedelta(hours=2))
+    fewer = held(users, age=timedelta(hours=1))
+    watch.judge()
+    assert list(opened()) == [kind]
+    said = opened()[kind]
+    assert f"The backup of {NAME} of {fewer.taken_at:%Y-%m-%d %H:%M} UTC holds {users} users" in said
+    assert f"of {suggested.taken_at:%Y-%m-%d %H:%M} UTC, holds 100" in said
+    look()
+    watch.judge()
+    assert list(opened()) == [kind], "an estimate that is fine does not end it"
+    held(100, age=timedelta(minutes=1), made_by="before-restore")
+    watch.judge()
+    assert list(opened()) == [kind], "neither does one made just before a restore"
+    held(98)
+    watch.judge()
+    assert opened() == {}
+    assert "about 100 users now" in Alarm.objects.get().cleared_why
+
+
+def test_a_backup_that_holds_fewer_counts_where_the_estimate_is_not_known(team: FakePool) -> None:
+    decide(shrink_percent=30)
+    held(100, age=timedelta(hours=2))
+    held(75, age=timedelta(hours=1))
+    watch.judge()
+    assert opened() == {}, "it may fall so far"
+    held(60)
+    Pool.objects.update(presence="unknown", estimated_users=None)
+    watch.judge()
+    assert list(opened()) == ["fewer"]
+    held(3, age=timedelta(minutes=10))
+    watch.judge()
+    assert list(opened()) == ["fewer"], "the newest one counts"
+    held(3, age=timedelta(0))
+    watch.judge()
+    assert list(opened()) == ["emptied"]
+    held(60, age=-timedelta(minutes=1))
+    watch.judge()
+    assert list(opened()) == ["emptied"], "what is not known ends nothing"
 
 
 def test_a_number_that_comes_back_within_ten_seconds_is_none(team: FakePool) -> None:
@@ -623,6 +706,137 @@ def test_a_gone_pool_is_gone_and_not_emptied_and_its_successor_ends_it(
     assert successor.pool_id in Alarm.objects.get(kind="gone").cleared_why
 
 
+def test_a_pool_of_one_day_that_nobody_waits_for_goes_without_an_alarm(
+    account: Account, team: FakePool
+) -> None:
+    held(100, state="incomplete", checked=False)
+    goes(team)
+    assert row(team).presence == "gone"
+    assert opened() == {}
+    decide()
+    watch.judge()
+    assert list(opened()) == ["gone"], "somebody decided that it is backed up"
+
+
+def test_a_gone_pool_whose_last_backup_expires_stays_an_alarm(account: Account, team: FakePool) -> None:
+    held(100)
+    goes(team)
+    Backup.objects.all().delete()
+    watch.judge()
+    assert list(opened()) == ["gone"]
+
+
+def test_a_pool_that_was_deleted_on_purpose_is_said_to_be_by_its_policy(
+    account: Account, team: FakePool
+) -> None:
+    held(100)
+    decide(enabled=False)
+    look()
+    goes(team)
+    assert list(opened()) == ["gone"], "it was decided while the pool stood"
+    decide(enabled=False)
+    watch.judge()
+    assert opened() == {}
+    assert "decided after eu-west-1_Fake0 was last seen" in Alarm.objects.get().cleared_why
+    decide()
+    watch.judge()
+    assert list(opened()) == ["gone"]
+
+
+def test_a_twin_that_goes_is_missed_though_the_other_stands(account: Account, team: FakePool) -> None:
+    stale = account.add(NAME)
+    stale.estimated_users = 10
+    held(10, age=timedelta(hours=2), pool_id=stale.pool_id)
+    held(100, age=timedelta(hours=1), pool_id=team.pool_id)
+    look()
+    watch.judge()
+    assert opened() == {}, "each is measured from its own"
+    goes(team)
+    assert list(opened()) == ["gone"]
+    assert "eu-west-1_Fake0) no longer exists" in opened()["gone"]
+    assert "eu-west-1_Fake1, which was there before that, still bears its name" in opened()["gone"]
+    successor = account.add(NAME)
+    successor.estimated_users = 100
+    look()
+    watch.judge()
+    assert opened() == {}, "it was made again"
+
+
+def test_a_stale_twin_that_goes_is_not_missed(account: Account, team: FakePool) -> None:
+    stale = account.add(NAME)
+    held(10, age=timedelta(hours=2), pool_id=stale.pool_id)
+    held(100, age=timedelta(hours=1), pool_id=team.pool_id)
+    goes(stale)
+    assert row(stale).presence == "gone"
+    assert opened() == {}
+
+
+def test_each_of_two_twins_is_measured_from_its_own_backups(account: Account, team: FakePool) -> None:
+    twin = account.add(NAME)
+    twin.estimated_users = 1000
+    held(100, age=timedelta(hours=2), pool_id=team.pool_id)
+    held(1000, age=timedelta(hours=1), pool_id=twin.pool_id)
+    held(99, age=timedelta(minutes=50), pool_id=team.pool_id)
+    look()
+    watch.judge()
+    assert (opened(), row(team).doubt) == ({}, "")
+    team.estimated_users = 3
+    look()
+    ten_seconds_pass()
+    watch.look_twice()
+    assert f"({team.pool_id}) has about 3 users" in opened()["emptied"]
+    team.estimated_users = 100
+    look()
+    watch.judge()
+    assert opened() == {}
+    held(3, age=timedelta(minutes=10), pool_id=team.pool_id)
+    watch.judge()
+    assert "holds 3 users" in opened()["emptied"], "and so is what they hold"
+    Pool.objects.filter(pool_id=twin.pool_id).update(fell="", estimated_before=1000)
+    Backup.objects.filter(pool_id=team.pool_id).delete()
+    watch.judge()
+    assert opened() == {}, "without a backup of its own by its estimate before"
+
+
+def test_a_successor_is_measured_from_the_backup_of_the_pool_before_it(
+    account: Account, team: FakePool
+) -> None:
+    held(100, pool_id=team.pool_id)
+    goes(team)
+    successor = account.add(NAME)
+    successor.estimated_users = 3
+    look()
+    ten_seconds_pass()
+    watch.look_twice()
+    assert list(opened()) == ["emptied"]
+    held(3, age=timedelta(0), pool_id=successor.pool_id)
+    look()
+    watch.judge()
+    assert list(opened()) == ["emptied"], "its own backup is no better"
+
+
+def test_to_credentials_of_another_account_no_pool_is_gone(
+    account: Account, team: FakePool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held(100)
+    make_due()
+    monkeypatch.setattr(wiring, "caller", lambda: "arn:aws:iam::999988887777:user/host")
+    goes(team)
+    assert (row(team).presence, row(team).doubt, opened()) == ("unknown", "", {})
+    said = "Our credentials are of account 999988887777, this pool is of 123456789012."
+    assert row(team).why_unknown == said
+    assert watch.start_due() == []
+    assert said in watch.standings()[0].held
+    assert next_run() < timezone.now(), "it is held, not lost"
+
+    def silent() -> str:
+        raise PortError("STS did not answer.", Cause.UNREACHABLE)
+
+    monkeypatch.setattr(wiring, "caller", silent)
+    goes(team)
+    assert row(team).presence == "gone", "where that is not told, what AWS says twice holds"
+
+
 def test_what_is_not_known_clears_nothing(account: Account, team: FakePool) -> None:
     held(100)
     team.gone = True
@@ -635,19 +849,25 @@ def test_what_is_not_known_clears_nothing(account: Account, team: FakePool) -> N
     assert list(opened()) == ["gone"]
 
 
-def test_a_pool_that_somebody_decided_against_raises_nothing(team: FakePool) -> None:
-    held(100)
+def test_a_pool_that_is_not_backed_up_by_itself_is_watched_all_the_same(team: FakePool) -> None:
+    decide()
+    held(100, age=timedelta(days=3))
+    decided_long_ago()
+    watch.judge()
+    assert list(opened()) == ["late"]
+    decide(enabled=False)
     team.estimated_users = 3
     look()
     ten_seconds_pass()
     watch.look_twice()
-    decide(enabled=False)
-    watch.judge()
-    assert opened() == {}
-    assert "decided that it is not backed up by itself" in Alarm.objects.get().cleared_why
+    assert list(opened()) == ["emptied"]
+    assert "decided that it is not backed up by itself" in Alarm.objects.get(kind="late").cleared_why
+    goes(team)
+    assert list(opened()) == ["gone"]
 
 
 def test_alarms_of_a_region_that_is_not_looked_after_end(team: FakePool, settings: Settings) -> None:
+    held(100)
     Pool.objects.update(presence="gone")
     watch.judge()
     assert list(opened()) == ["gone"]
@@ -664,6 +884,7 @@ def test_a_backup_is_late_after_its_period_and_grace(team: FakePool) -> None:
     watch.judge()
     assert opened() == {}, "nothing is expected where nobody decided"
     decide()
+    decided_long_ago()
     watch.judge()
     assert opened() == {}
     Backup.objects.update(taken_at=timezone.now() - timedelta(minutes=91))
@@ -692,12 +913,14 @@ def test_a_file_of_cbrs_counts_and_is_labelled(team: FakePool) -> None:
     (standing,) = watch.standings()
     assert (standing.by_cbr, standing.late_since) == (True, None)
     Backup.objects.update(taken_at=timezone.now() - timedelta(days=8))
+    decided_long_ago()
     watch.judge()
     assert ", by cbr, 100 users." in opened()["late"]
 
 
 def test_what_cannot_be_read_another_regions_or_from_the_future_does_not_count(team: FakePool) -> None:
     decide()
+    decided_long_ago()
     held(100, age=timedelta(hours=3))
     held(100, age=timedelta(minutes=1), state="incomplete", checked=False)
     held(100, age=timedelta(minutes=2), region="eu-central-1")
@@ -706,11 +929,51 @@ def test_what_cannot_be_read_another_regions_or_from_the_future_does_not_count(t
     assert "late" in opened()
 
 
+def test_a_schedule_that_was_just_changed_is_not_late_at_once(team: FakePool) -> None:
+    decide(cron="40 2 * * 0")
+    held(100, age=timedelta(days=6))
+    decide()
+    watch.judge()
+    assert opened() == {}
+    changed = Policy.objects.get().scheduled_at
+    assert decide(shrink_percent=20, mfa="off").scheduled_at == changed
+    assert decide(zone="Europe/Berlin").scheduled_at != changed
+    decided_long_ago()
+    watch.judge()
+    assert list(opened()) == ["late"]
+
+
+def test_a_backup_from_the_future_is_passed_over_and_says_nothing(team: FakePool) -> None:
+    suggested = held(100)
+    ahead = held(3, age=-timedelta(minutes=11))
+    assert (ahead.suggested, ahead.passed_over) == (False, "dated in the future")
+    assert catalogue.suggested(REGION, NAME) == suggested
+    with pytest.raises(actions.Refused, match="not passed over for holding fewer users"):
+        actions.accept_fall(IVA, ahead, "because I say so")
+    Backup.objects.filter(pk=ahead.pk).update(state="unreadable", reason="it was cut")
+    watch.judge()
+    assert opened() == {}
+
+
+def test_a_policy_of_a_region_that_is_not_looked_after_raises_nothing(
+    team: FakePool, settings: Settings
+) -> None:
+    decide()
+    decided_long_ago()
+    watch.judge()
+    assert list(opened()) == ["late"]
+    settings.POOL_REGIONS = ["eu-central-1"]
+    for _ in range(2):
+        watch.judge()
+        assert opened() == {}
+    assert "not looked after any more (POOL_REGIONS)" in Alarm.objects.get().cleared_why
+
+
 def test_without_any_backup_the_first_run_may_be_late(team: FakePool) -> None:
     decide()
     watch.judge()
     assert opened() == {}
-    Policy.objects.update(set_at=timezone.now() - timedelta(hours=2))
+    Policy.objects.update(scheduled_at=timezone.now() - timedelta(hours=2))
     watch.judge()
     assert "There is no readable backup of it." in opened()["late"]
 
@@ -915,7 +1178,44 @@ def test_a_round_that_does_not_reach_its_end_is_not_told(
     assert beats == []
 
 
+def test_one_that_fails_does_not_keep_the_others_from_their_backups_and_alarms(
+    account: Account, team: FakePool, beats: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = account.add("team-staging")
+    make_due()
+    make_due(name=other.name)
+    decided_long_ago()
+    start, number = actions.start_scheduled, watch._judge_number
+
+    def start_one(pool: Pool) -> Job:
+        if pool.name == NAME:
+            raise RuntimeError("out of order")
+        return start(pool)
+
+    def judge_one(standing: watch.Standing, *more: Any) -> None:
+        if standing.name == NAME:
+            raise RuntimeError("out of order")
+        number(standing, *more)
+
+    monkeypatch.setattr(actions, "start_scheduled", start_one)
+    watch.tick()
+    assert [job.pool_name for job in Job.objects.all()] == ["team-staging"]
+    assert beats == []
+    monkeypatch.setattr(actions, "start_scheduled", start)
+    Job.objects.all().delete()
+    Alarm.objects.all().delete()
+    monkeypatch.setattr(watch, "_judge_number", judge_one)
+    watch.tick()
+    assert [job.pool_name for job in Job.objects.all()] == [NAME], "it stayed due"
+    assert list(Alarm.objects.values_list("pool_name", flat=True)) == ["team-staging"]
+    assert beats == []
+    monkeypatch.setattr(watch, "_judge_number", number)
+    watch.tick()
+    assert beats == ["beat"]
+
+
 def test_the_sweep_takes_the_second_look(account: Account, team: FakePool) -> None:
+    held(100)
     team.gone = True
     look()
     ten_seconds_pass()
@@ -1026,8 +1326,10 @@ def test_a_name_in_two_regions_needs_its_region(team: FakePool, settings: Settin
 
 def test_what_is_wrong_is_in_the_list_too(account: Account, team: FakePool) -> None:
     make_due()
+    decided_long_ago()
     held(100, age=timedelta(hours=5), region="", made_by="cbr", state="users-only")
-    account.add(NAME)
+    account.add(NAME).estimated_users = 100
+    look()
     watch.judge()
     _, found, said = ask()
     (pool,) = found["pools"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +14,10 @@ from django.core import serializers
 from django.utils import timezone
 from pytest_django import Settings
 
-from backups import actions, runner, seal
+from backups import actions, catalogue, runner, seal
 from backups.core.files import read_settings
 from backups.core.sealed import opened
-from backups.engine.ports import Cause
+from backups.engine.ports import Cause, Stored
 from backups.models import Backup, Policy
 from tests.fakes import FakePool
 from tests.jobs.conftest import IVA, Account
@@ -153,3 +154,56 @@ def test_a_failure_between_reading_and_sealing_shows_no_secret(
     job.refresh_from_db()
     assert job.state == "failed"
     assert HUSH not in everything_in_the_database() + caplog.text
+
+
+def test_a_backup_whose_bytes_do_not_agree_is_never_called_complete(
+    account: Account, team: FakePool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sizes agree: only what the check found tells, and it stands until the objects change."""
+    put = account.store.put
+
+    def bent(key: str, chunks: Iterable[bytes]) -> Stored:
+        return put(key, [b"".join(chunks).replace(b"person0@", b"nobody0@")])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(account.store, "put", bent)
+        job = actions.start_backup(IVA, account.row(team))
+        runner.run(job.pk)
+    job.refresh_from_db()
+    assert job.state == "failed" and "reading it back did not agree" in job.sentence
+    assert (job.result["state"], job.result["checked"]) == ("unreadable", False)
+    for _ in range(2):
+        row = Backup.objects.get(key=job.result["key"])
+        assert (row.state, row.checked, row.suggested) == ("unreadable", False, False)
+        assert row.being_made_by is None
+        assert "data.json does not agree" in row.reason and row.manifest is not None and row.users is None
+        catalogue.look_at_bucket(whole=True)
+    data = account.store.read(row.data_key)
+    account.store.plant(row.data_key, data.replace(b"nobody0@", b"person0@"))
+    catalogue.look_at_bucket(whole=True)
+    row.refresh_from_db()
+    assert (row.state, row.checked, row.origin) == ("complete", False, "changed")
+
+
+def test_what_a_check_found_stands_although_everything_of_it_went_meanwhile(
+    account: Account, team: FakePool
+) -> None:
+    row = backed_up(account, team).row
+    for key in list(account.store.keys):
+        account.store.delete(key)
+    checked = catalogue.check_one(row)
+    assert (checked.state, checked.checked, checked.users) == ("incomplete", False, None)
+
+
+def test_a_pool_that_was_renamed_since_the_last_look_is_backed_up_under_its_name(
+    account: Account, team: FakePool
+) -> None:
+    row = account.row(team)
+    team.name = "renamed-production"
+    job = actions.start_backup(IVA, row)
+    runner.run(job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.pool_name) == ("done", "renamed-production")
+    backup = Backup.objects.get(key=job.result["key"])
+    assert (backup.pool_name, backup.origin, backup.checked) == ("renamed-production", "ours", True)
+    assert job.result["key"].endswith("/renamed-production")

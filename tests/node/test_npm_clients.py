@@ -22,7 +22,7 @@ from backups.engine.backup import backup
 from backups.engine.check import check
 from backups.engine.reading import read_file
 from tests import servers
-from tests.build import KEY, a_file, an_email_pool, an_entry, seal, seal_holds
+from tests.build import KEY, a_file, an_email_pool, an_entry, seal
 from tests.fakes import FakeReport, FakeStore
 from tests.servers import REGION
 from tests.standin.client import Standin
@@ -249,7 +249,7 @@ def test_cbr_restores_what_our_engine_wrote_into_the_bucket(
     who: dict[str, Any] = {"made_by": "iva", "trigger": "person", "tool": "cognito-admin tests"}
     made = backup(source, bucket, report, clock, key=KEY, seal=seal, mfa_policy="on", **who)
     assert [part.name for part in made.manifest.parts][-1] == "mfa.json"
-    assert check(bucket, KEY, report, clock, tool="tests", seal_holds=seal_holds).checked
+    assert check(bucket, KEY, report, clock, tool="tests", seal=seal).checked
 
     file = tmp_path / "data.json"
     file.write_bytes(b"".join(bucket.open(f"{KEY}/data.json")))

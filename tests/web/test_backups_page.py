@@ -409,6 +409,31 @@ def test_a_complete_backup_shows_its_manifest(account: Account, iva: Client) -> 
     assert "The users could not be read." in page  # its objects are not in the bucket any more
 
 
+@pytest.mark.parametrize(
+    ("checked", "origin", "says", "silent"),
+    [
+        (
+            True,
+            "ours",
+            "the bytes were read back and agree with it. No object is known",
+            "The manifest is ours",
+        ),
+        (False, "ours", "The manifest is ours: its seal holds for this very place. Whether", "agree with it"),
+        (
+            True,
+            "changed",
+            "it was sealed for another place, or an object was changed",
+            "The manifest is ours",
+        ),
+    ],
+)
+def test_the_origin_claims_no_more_than_was_read(
+    account: Account, iva: Client, checked: bool, origin: str, says: str, silent: str
+) -> None:
+    page = text(iva.get(f"/backups/{row(taken_at=NOW, checked=checked, origin=origin).key}/"))
+    assert says in page and silent not in page
+
+
 SEALED = "/settings/clients/0/ClientSecret"
 
 

@@ -187,6 +187,29 @@ def test_a_policy_outlives_its_pool_and_a_gone_pool_is_not_proposed(iva: Client)
     assert "other-staging" not in page
 
 
+def test_a_gone_pool_with_an_open_alarm_can_be_decided_about(iva: Client) -> None:
+    now = database_now()
+    a_pool(presence=Pool.Presence.GONE)
+    alarm = Alarm.objects.create(
+        kind="gone", region="eu-west-1", pool_name=NAME, sentence="s", raised_at=now, seen_at=now
+    )
+    page = text(iva.get("/settings/"))
+    assert NAME in page
+    assert "Was this pool deleted on purpose?" in page
+    assert iva.post("/settings/policy/", a_form(enabled="no")).status_code == 302
+    assert "○ off" in text(iva.get("/settings/"))
+    Policy.objects.all().delete()
+    Alarm.objects.filter(pk=alarm.pk).update(cleared_at=now)
+    assert NAME not in text(iva.get("/settings/"))
+
+
+def test_off_is_said_to_be_watched_still(iva: Client) -> None:
+    a_pool()
+    page = text(iva.get("/settings/"))
+    assert "Do not back it up by itself: it is still watched" in page
+    assert "deleted on purpose" not in page
+
+
 def test_a_large_pool_is_proposed_daily(iva: Client) -> None:
     a_pool(estimated_users=60_000)
     assert "every day at" in section(text(iva.get("/settings/")), "▲ proposed", "Late after :")

@@ -69,8 +69,13 @@ def test_a_time_is_absolute_with_its_zone_whatever_zone_it_came_in() -> None:
     assert words.when(at).startswith('<time datetime="2026-11-22T01:00:00+00:00">2026-11-22 01:00 UTC')
 
 
-@pytest.mark.parametrize("nothing", [None, "", "yesterday", "2026-13-40"])
-def test_what_is_no_time_is_not_made_into_one(nothing: str | None) -> None:
+EARLY, LATE = "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-01:00"  # which UTC has no year for
+
+
+@pytest.mark.parametrize(
+    "nothing", [None, "", "yesterday", "2026-13-40", EARLY, LATE, datetime.fromisoformat(EARLY)]
+)
+def test_what_is_no_time_is_not_made_into_one(nothing: datetime | str | None) -> None:
     assert (words.moment(nothing), words.ago(nothing), words.when(nothing)) == ("–", "", "never")
 
 
