@@ -38,6 +38,7 @@ FOR_JOB = {
     Job.Kind.PLAN: Action.PLAN,
     Job.Kind.RESTORE: Action.RESTORE,
     Job.Kind.KEEP: Action.KEEP,
+    Job.Kind.FIND: Action.COMPARE,
 }
 """What it takes to ask for a kind of job, and to have it carried out."""
 

@@ -20,6 +20,7 @@ class Job(models.Model):
         PLAN = "plan", "Restore plan"
         RESTORE = "restore", "Restore"
         KEEP = "keep", "Kept copy"
+        FIND = "find", "Search for the last good backup"
 
     class Queue(models.TextChoices):
         READ = "read"
