@@ -16,10 +16,13 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
-from backups import access, auth, bucket, catalogue, queue, runner, schedule, storage, wiring
+from backups import access, auth, bucket, catalogue, history, queue, runner, schedule, storage, wiring
+from backups.core import differences as differing
 from backups.core import files, naming, principal
 from backups.core import identity_map as mapping
 from backups.core.files import Unreadable
+from backups.core.history import Timeline
+from backups.core.lastgood import BadRule, Rule
 from backups.core.lifecycle import ACTIVE, OVER, State, sources_of
 from backups.core.plan import Messages
 from backups.core.snapshot import environment_of, iso
@@ -27,7 +30,9 @@ from backups.engine.ports import Cause, PortError
 from backups.models import Acceptance, Backup, Job, Operator, Plan, Policy, Pool, database_now
 from backups.models.audit import Act, record
 from backups.reporting import announce
+from backups.runner import chosen as choosing
 from backups.runner import restore as restoring
+from backups.runner.chosen import Chosen
 from backups.runner.plan import mails_today
 from backups.runner.sources import FILE, LIVE
 
@@ -93,31 +98,90 @@ def start_scheduled(pool: Pool) -> Job:
     return _start(THE_SCHEDULE, job, pool, Act.BACKUP_ASKED)
 
 
-def start_compare(actor: Actor, from_: str, to: str) -> Job:
-    """``from_`` and ``to``: a backup's key, ``live:<pool id>``; from a terminal also ``file:<path>``."""
+def start_compare(actor: Actor, from_: str, to: str, *, dates: bool = False) -> Job:
+    """``from_`` and ``to``: a backup's key, ``live:<pool id>``; from a terminal also ``file:<path>``.
+
+    ``dates``: users' dates are compared as well.
+    """
     sides = [_side(actor, name) for name in (from_, to)]
     from_, to = (_canonical(name, side) for name, side in zip((from_, to), sides, strict=True))
     if from_ == to:
         raise Refused("Both sides are the same. Choose two different ones.", 400)
     pool = next((side for side in reversed(sides) if isinstance(side, Pool)), None)
-    job = Job(kind=Job.Kind.COMPARE, queue=Job.Queue.READ, params={"from": from_, "to": to})
+    with_dates = {"dates": True} if dates else {}
+    params = {"from": from_, "to": to, **with_dates}
+    job = Job(kind=Job.Kind.COMPARE, queue=Job.Queue.READ, params=params)
     if pool is None:
         job.pool_name = next(
             (side.pool_name for side in sides if isinstance(side, Backup) and side.pool_name), ""
         )
-    return _start(actor, job, pool, Act.COMPARE_ASKED, source=from_, target=to)
+    return _start(actor, job, pool, Act.COMPARE_ASKED, source=from_, target=to, **with_dates)
 
 
-def plan_restore(actor: Actor, source: str, pool: Pool, *, users: list[str] | None = None) -> Job:
-    """A plan on the live pool: a job of its own that writes to no pool. ``users`` limits it to these."""
+def start_find(actor: Actor, pool_name: str, kind: str, **asked: str) -> Job:
+    """Find the last good backup of a pool; ``kind`` and ``asked`` as core.lastgood.Rule.of takes them."""
+    try:
+        rule = Rule.of(kind, **asked)
+    except BadRule as error:
+        raise Refused(f"{error} Nothing was started.", 400) from None
+    known = Pool.objects.filter(name=pool_name), Backup.objects.filter(pool_name=pool_name)
+    if not pool_name or not any(rows.exists() for rows in known):
+        named = f"No pool {pool_name} is known here, nor a backup of one." if pool_name else "Choose a pool."
+        raise Refused(f"{named} Nothing was started.", 400)
+    params = {"pool_name": pool_name, "rule": rule.params}
+    job = Job(kind=Job.Kind.FIND, queue=Job.Queue.READ, params=params, pool_name=pool_name)
+    return _start(actor, job, None, Act.FIND_ASKED, rule=rule.words())
+
+
+def plan_restore(
+    actor: Actor,
+    source: str,
+    pool: Pool,
+    *,
+    users: list[str] | None = None,
+    chosen: Chosen | None = None,
+    shown: int | None = None,
+) -> Job:
+    """A plan on the live pool: a job of its own that writes to no pool.
+
+    ``users``, or who is ``chosen`` from a comparison of this very backup, limits it to these; ``shown``
+    is how many of the chosen somebody saw.
+    """
     source = _canonical(source, _side(actor, source))
     if users is not None and not users:
         raise Refused("The list of users is empty, so nobody would be restored. Nothing was written.", 400)
     params: dict[str, object] = {"source": source}
     if users is not None:
         params["users"] = sorted(set(users))
+    told: dict[str, object] = {}
+    if chosen is not None:
+        number = _count(chosen, source, shown)
+        params["chosen"] = chosen.params(number)
+        told["chosen"] = {"comparison": chosen.comparison, **chosen.filters(), "users": number}
     job = Job(kind=Job.Kind.PLAN, queue=Job.Queue.READ, params=params)
-    return _start(actor, job, pool, Act.PLAN_ASKED, source=source)
+    return _start(actor, job, pool, Act.PLAN_ASKED, source=source, **told)
+
+
+def plan_chosen(actor: Actor, chosen: Chosen, shown: int) -> Job:
+    """A plan for exactly the users whom a comparison's page shows, ``shown`` in number, into its pool."""
+    comparison = Job.objects.get(pk=chosen.comparison)
+    if not choosing.can_be_restored(comparison):
+        raise Refused(
+            "Users to restore are chosen from a finished comparison of a backup with a live pool. "
+            "Nothing was started."
+        )
+    pool = _side(actor, comparison.params["to"])
+    assert isinstance(pool, Pool)
+    return plan_restore(actor, comparison.params["from"], pool, chosen=chosen, shown=shown)
+
+
+def plan_again(actor: Actor, plan: Job) -> Job:
+    """The same plan on the pool as it is now: the same backup, and the same users where some were chosen."""
+    pool = Pool.objects.filter(region=plan.region, pool_id=plan.pool_id).first()
+    if pool is None:
+        raise Refused(f"No pool {plan.pool_id} was seen in the configured Regions. Nothing was started.", 404)
+    chosen = choosing.of_params(plan.params["chosen"]) if "chosen" in plan.params else None
+    return plan_restore(actor, plan.params["source"], pool, users=plan.params.get("users"), chosen=chosen)
 
 
 def start_restore(actor: Actor, plan: Plan, *, messages: str, digest: str, typed: str, reason: str) -> Job:
@@ -283,6 +347,20 @@ def rebuild_catalogue(actor: Actor) -> None:
     note(actor, Act.CATALOGUE_REBUILT, backups=Backup.objects.count())
 
 
+def read_history(actor: Actor, pool_name: str, asked: str) -> Timeline:
+    """One person over all backups of a pool. Who asks for whom is in the audit log each time, masked."""
+    timeline = history.history(pool_name, asked)
+    note(actor, Act.HISTORY_READ, pool=pool_name, user=asked, found=timeline.found)
+    return timeline
+
+
+def rebuild_history(actor: Actor, pool_name: str) -> int:
+    """The index of users anew from the bucket, of one pool or ("") of all. Raises PortError."""
+    made = history.rebuild(pool_name)
+    note(actor, Act.CATALOGUE_REBUILT, pool=pool_name, indexed=made)
+    return made
+
+
 def check_backup(actor: Actor, backup: Backup) -> Backup:
     """Read everything back and recompute. Raises PortError."""
     checked = catalogue.check_one(backup)
@@ -358,6 +436,35 @@ def identity_map(actor: Actor, job: Job) -> Iterator[str]:
     rows = job.items.exclude(new_sub="").order_by("position")
     columns = ("old_sub", "new_sub", "old_username", "new_username", "email")
     return mapping.lines(rows.values_list(*columns).iterator())
+
+
+def differences(actor: Actor, job: Job, chosen: Chosen, form: str) -> Iterator[str]:
+    """These rows of a comparison as lines of a file, ``form`` csv or json; the entry comes first."""
+    if job.state != State.DONE or job.result.get("form") != choosing.FORM:
+        raise Refused(f"Job {job.pk} has no result to download. Compare again.")
+    _may_now(actor, access.Action.DOWNLOAD)
+    rows = chosen.rows()
+    number = rows.count()
+    note(
+        actor,
+        Act.COMPARISON_DOWNLOADED,
+        pool=job.pool_text,
+        job=job.pk,
+        what=form,
+        rows=number,
+        filters=chosen.filters(),
+    )
+    values = rows.order_by("pk").values(*differing.HEADER[:6], "fields", "security", "more").iterator()
+    if form == "csv":
+        return differing.as_csv(values)
+    head = {"comparison": job.pk, "filters": chosen.filters(), "rows_in_file": number, "result": job.result}
+    return differing.as_json(head, values)
+
+
+def reveal(actor: Actor, what: str, reason: str, seconds: int) -> None:
+    """Say in the audit log who sees e-mails in clear, of what, for how long and why."""
+    reason = _reason(reason, "whoever asks who has seen these e-mails")
+    note(actor, Act.REVEALED, what=what, seconds=seconds, reason=reason)
 
 
 # --- policies --------------------------------------------------------------------------------
@@ -461,6 +568,26 @@ def _reason(reason: str, who: str) -> str:
     if len(reason.split()) < SHORTEST_REASON:
         raise Refused(f"Say why in a few words: it stands in the audit log for {who}.", 400)
     return reason
+
+
+def _count(chosen: Chosen, source: str, shown: int | None) -> int:
+    """How many users of that backup were chosen from a comparison."""
+    comparison = Job.objects.filter(pk=chosen.comparison).first()
+    known = comparison is not None and choosing.can_be_restored(comparison)
+    if comparison is None or not known or comparison.params["from"] != source:
+        raise Refused(
+            f"Comparison {chosen.comparison} is not there any more, or it is of another backup. "
+            "Compare again and choose anew. Nothing was started."
+        )
+    number = chosen.rows().count() if chosen.kind == choosing.MISSING else 0
+    if shown is not None and number != shown:
+        raise Refused(
+            f"The page showed {shown:,}, and {number:,} fit by now: e-mails may have been masked again "
+            "since. Look at the list once more. Nothing was started."
+        )
+    if not number:
+        raise Refused("Nobody who is missing was chosen, so nobody would be restored. Nothing was started.")
+    return number
 
 
 def _or(names: Collection[str]) -> str:

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from backups import bucket, seal, storage, wiring
+from backups import bucket, history, seal, storage, wiring
 from backups.core import falls, naming
 from backups.core.snapshot import PoolFacts, User
 from backups.core.suggested import Candidate, suggest
@@ -64,6 +64,7 @@ def look_at_bucket(*, whole: bool) -> None:
         mine.update(whole_at=now, strangers=strangers)
     _look_at_kept(whole=whole)
     _suggest(whole=whole)
+    history.forget()
 
 
 def whole_look_is_due() -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Generic, TypeVar, cast
 
+from asgiref.sync import sync_to_async
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, QueryDict
@@ -15,6 +17,7 @@ from backups.models import Backup, Operator, Pool
 from backups.templatetags.words import moment, number, plural
 
 PAGE = 50
+LINES = 500
 LISTED = 500
 """Backups in one list to choose from; older ones are chosen from their own page."""
 
@@ -78,6 +81,16 @@ def page(rows: QuerySet[Row], field: str, cursor: str, *, newest_first: bool, si
         rows = rows.filter(**{f"{field}__{'lt' if newest_first else 'gt'}": int(cursor)})
     found = list(rows.order_by(f"-{field}" if newest_first else field)[: size + 1])
     return Page(found[:size], str(getattr(found[size - 1], field)) if len(found) > size else "")
+
+
+async def some_at_a_time(lines: Iterator[str]) -> AsyncIterator[str]:
+    """A file for a download: Django would read a plain iterator to its end before it sends the first byte.
+
+    On the request's own thread, which is where the lines' database connection is.
+    """
+    following = sync_to_async(lambda: "".join(islice(lines, LINES)))
+    while some := await following():
+        yield some
 
 
 def backups_to_choose(chosen: str) -> list[Group]:

@@ -9,7 +9,7 @@ from celery import shared_task
 from celery.signals import worker_shutting_down
 from django.core.management import call_command
 
-from backups import catalogue, notify, runner, watch
+from backups import catalogue, history, notify, runner, watch
 from backups.engine.ports import PortError
 
 log = structlog.get_logger(__name__)
@@ -67,3 +67,10 @@ def look() -> None:
         catalogue.look_at_bucket(whole=whole)
     except PortError as error:
         log.warning("bucket not read", cause=str(error.cause), code=error.code)
+
+
+@shared_task(name="backups.index", expires=120)
+def index() -> None:
+    """Backups whose users' history cannot be read yet; a turn of some 20 s, newest first."""
+    if made := history.work():
+        log.info("indexed", backups=made)

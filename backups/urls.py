@@ -10,7 +10,9 @@ from backups.views import (
     backup,
     backups,
     compare,
+    find,
     health,
+    history,
     jobs,
     overview,
     restore,
@@ -53,6 +55,11 @@ urlpatterns = [
     # compare
     path("compare/", compare.compare, name="compare"),
     path("compare/<int:job>/", compare.comparison, name="comparison"),
+    path("compare/<int:job>/differences.<str:form>", compare.differences, name="differences"),
+    path("compare/<int:job>/plan/", compare.plan_these, name="plan-these"),
+    path("find/", find.find, name="find"),
+    path("find/<int:job>/", find.found, name="found"),
+    path("history/", history.history, name="history"),
     # restore
     path("restore/", restore.restore, name="restore"),
     path("restore/<int:job>/", restore.plan, name="plan"),

@@ -182,6 +182,7 @@ LOOK_SECONDS: float = env.float("LOOK_SECONDS", default=300.0)
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "backups.sweep", "schedule": SWEEP_SECONDS},
     "look": {"task": "backups.look", "schedule": 60.0},
+    "index": {"task": "backups.index", "schedule": 120.0},
     "watch": {"task": "backups.watch", "schedule": WATCH_SECONDS},
     "deliver": {"task": "backups.deliver", "schedule": 30.0},
 }

@@ -18,7 +18,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -280,6 +280,7 @@ class FakePool(Faults):
                 triggers=self.triggers,
                 created=self.created,
                 tier=self.tier,
+                told=iso(self.clock.now()),
             )
 
     def users(self, prefix: str = "") -> Iterator[Entry]:
@@ -304,19 +305,22 @@ class FakePool(Faults):
     def groups(self, stopping: Callable[[], bool] = never) -> Iterator[Group]:
         through = heard(self.through, stopping)
 
-        def names() -> list[str]:
+        def ask() -> list[Group]:
             with self._call("groups"):
-                return list(self.group_rows)
+                return [replace(row, members=()) for row in self.group_rows.values()]
 
-        def row(name: str) -> Callable[[], Group]:
-            def ask() -> Group:
-                with self._call("members"):
-                    return self._group(name)
+        yield from through("groups", ask)
 
-            return ask
+    def members(self, group: str, stopping: Callable[[], bool] = never) -> Iterator[str]:
+        through = heard(self.through, stopping)
 
-        for name in through("groups", names):
-            yield through("members", row(name))
+        def ask() -> list[str]:
+            with self._call("members"):
+                if group not in self.group_rows:
+                    raise _no(Cause.GONE, f"The group {group} does not exist.")
+                return sorted(self.memberships.get(group, ()))
+
+        yield from through("members", ask)
 
     def settings(self, stopping: Callable[[], bool] = never) -> Iterator[tuple[str, Any, str]]:
         through = heard(self.through, stopping)
@@ -445,11 +449,6 @@ class FakePool(Faults):
     def _touch(self, entry: Entry, **changes: Any) -> None:
         entry.update(changes)
         entry["UserLastModifiedDate"] = iso(self.clock.now())
-
-    def _group(self, name: str) -> Group:
-        row = self.group_rows[name]
-        members = tuple(sorted(self.memberships.get(name, ())))
-        return Group(row.name, row.description, row.precedence, row.role_arn, members)
 
     def _fold(self, text: str) -> str:
         return text if self.case_sensitive else text.casefold()

@@ -71,9 +71,10 @@ def walk(iva: Desk, guest: Desk) -> None:
     expect(iva.count("only in A")).to_be_visible(timeout=LONG)
     shoot(iva.page, "comparison", narrow=True)
 
-    iva.link("Plan a restore of 150 users").click()
+    iva.go("Restore")
     shoot(iva.page, "restore")
-    iva.button("Plan this restore").click()
+    iva.page.go_back()
+    iva.button("Plan a restore of these 150 users").click()
     expect(iva.heading("The plan")).to_be_visible(timeout=LONG)
     shoot(iva.page, "plan", narrow=True)
     iva.restore_silently("the clean-up script deleted people")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Literal, TypeAlias
 
 from botocore.exceptions import ClientError
@@ -40,9 +41,19 @@ class Cognito:
         self._through = through
 
     def ask(
-        self, operation: str, doing: str, api: str, *, listed: str = "", **parameters: Any
+        self,
+        operation: str,
+        doing: str,
+        api: str,
+        *,
+        listed: str = "",
+        dated: bool = False,
+        **parameters: Any,
     ) -> dict[str, Any]:
-        """A parameter that is None is not sent. ``listed``: a list that every answer has; LOST without."""
+        """A parameter that is None is not sent. ``listed``: a list that every answer has; LOST without.
+
+        ``dated``: with the answer's own "Date", as ``_date``.
+        """
         given = {name: value for name, value in parameters.items() if value is not None}
 
         def once() -> dict[str, Any] | PortError:
@@ -57,8 +68,8 @@ class Cognito:
                     raise
                 if listed and not isinstance(answer.get(listed), list):
                     raise ResponseParserError(f"the answer has no {listed}")
-            answer.pop("ResponseMetadata", None)
-            return answer
+            head = answer.pop("ResponseMetadata", {})
+            return answer | {"Date": _date(head)} if dated else answer
 
         answer = self._through(operation, once)
         if isinstance(answer, PortError):
@@ -150,6 +161,14 @@ class Each:
             self._unread[name] = why
         else:
             self._more += 1
+
+
+def _date(head: dict[str, Any]) -> str:
+    """When the service answered, by its own clock and in whole seconds; "" where it does not tell."""
+    try:
+        return iso(parsedate_to_datetime(head["HTTPHeaders"]["date"]).astimezone(UTC))
+    except (KeyError, ValueError):
+        return ""
 
 
 def plain(value: Any) -> Any:

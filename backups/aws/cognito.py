@@ -39,7 +39,9 @@ class CognitoPool:
     # reading
 
     def facts(self) -> PoolFacts:
-        pool = self._describe("facts")
+        doing = f"describe the pool {self.pool_id}"
+        answer = self._ask("facts", doing, "describe_user_pool", dated=True)
+        pool = answer["UserPool"]
         schema = pool.get("SchemaAttributes", [])
         names = frozenset(str(attribute["Name"]) for attribute in schema)
         # sub counts as required on AWS, but nobody can give it
@@ -63,6 +65,7 @@ class CognitoPool:
             triggers=tuple(sorted(triggers)),
             created=str(pool.get("CreationDate", "")),
             tier=str(pool.get("UserPoolTier", "")),
+            told=answer["Date"],
         )
 
     def users(self, prefix: str = "") -> Iterator[Entry]:
@@ -77,16 +80,19 @@ class CognitoPool:
         given: dict[str, Any] = {"UserPoolId": self.pool_id, "Limit": PAGE}
         doing = f"list the groups of {self.pool_id}"
         for group in cognito.pages("groups", doing, "list_groups", "Groups", **given):
-            name = str(group["GroupName"])
-            doing = f"list the members of the group {name} of {self.pool_id}"
-            members = cognito.pages("members", doing, "list_users_in_group", "Users", **given, GroupName=name)
             yield Group(
-                name=name,
+                name=str(group["GroupName"]),
                 description=str(group.get("Description", "")),
                 precedence=group.get("Precedence"),
                 role_arn=str(group.get("RoleArn", "")),
-                members=tuple(dict.fromkeys(str(member["Username"]) for member in members)),
             )
+
+    def members(self, group: str, stopping: Callable[[], bool] = never) -> Iterator[str]:
+        cognito = Cognito("cognito-idp", self.region, heard(self._through, stopping))
+        given: dict[str, Any] = {"UserPoolId": self.pool_id, "GroupName": group, "Limit": PAGE}
+        doing = f"list the members of the group {group} of {self.pool_id}"
+        for member in cognito.pages("members", doing, "list_users_in_group", "Users", **given):
+            yield str(member["Username"])
 
     def settings(self, stopping: Callable[[], bool] = never) -> Iterator[tuple[str, Any, str]]:
         return PoolSettings(self.region, self.pool_id, heard(self._through, stopping)).read()
@@ -168,11 +174,6 @@ class CognitoPool:
         )
 
     # asking
-
-    def _describe(self, operation: str) -> dict[str, Any]:
-        answer = self._ask(operation, f"describe the pool {self.pool_id}", "describe_user_pool")
-        pool: dict[str, Any] = answer["UserPool"]
-        return pool
 
     def _pages(
         self, operation: str, doing: str, api: str, listed: str, **parameters: Any

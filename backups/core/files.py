@@ -57,6 +57,11 @@ def read_users(chunks: Iterable[bytes]) -> Iterator[User]:
 
     A caller that writes anything must therefore have read to the end first.
     """
+    return (user for user, _ in read_entries(chunks))
+
+
+def read_entries(chunks: Iterable[bytes]) -> Iterator[tuple[User, bytes]]:
+    """As ``read_users``, each with the entry as JSON in one line, without a line end."""
     plain = _plain(iter(chunks))
     head, begins = b"", b""
     for chunk in plain:  # until the first entry's line is whole: it shows how the file is laid out
@@ -70,11 +75,28 @@ def read_users(chunks: Iterable[bytes]) -> Iterator[User]:
         raise Unreadable("the file is no JSON array of users")
     rest = _chain(begins, plain)
     entries = _by_line(rest) if _one_entry_a_line(begins) else _by_parser(rest)
-    for number, entry in enumerate(entries, 1):
+    for number, (entry, line) in enumerate(entries, 1):
         try:
-            yield User.of(entry)
+            yield User.of(entry), line
         except NotAUser as error:
             raise Unreadable(f"entry {number:,}: {error}") from None
+
+
+def read_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The entries of a data.json as ``write_users`` lays it out, not looked into. Raises Unreadable."""
+    awaited = b"["  # what the next line may begin with
+    for line in _lines(iter(chunks)):
+        begins = line[:1]
+        if begins not in awaited or not begins or (begins != b"{" and len(line) > 1):
+            raise Unreadable("data.json is not laid out as its format says")
+        if begins == b"{":
+            yield line
+        awaited = _NEXT[begins]
+    if awaited:
+        raise Unreadable("the list does not end: the file was cut")
+
+
+_NEXT = {b"[": b"{]", b"{": b",]", b",": b"{", b"]": b""}
 
 
 def _one_entry_a_line(head: bytes) -> bool:
@@ -88,7 +110,7 @@ def _one_entry_a_line(head: bytes) -> bool:
     return True
 
 
-def _by_line(chunks: Iterator[bytes]) -> Iterator[Any]:
+def _by_line(chunks: Iterator[bytes]) -> Iterator[tuple[Any, bytes]]:
     # ``comma``: another entry may come; true before the first one too, so ``entries`` tells them apart
     number, entries, opened, closed, comma = 0, 0, False, False, True
     for raw in _lines(chunks):
@@ -115,29 +137,36 @@ def _by_line(chunks: Iterator[bytes]) -> Iterator[Any]:
                 raise Unreadable(f"line {number:,}: a comma is missing")
             comma = line.endswith(b",")
             entries += 1
+            if comma:
+                line = line[:-1].rstrip()
             try:
-                entry = orjson.loads(line[:-1] if comma else line)
+                entry = orjson.loads(line)
             except ValueError:
                 raise Unreadable(f"line {number:,}: not JSON; the file is cut or damaged here") from None
             if line.count(b"[") + line.count(b"{") > MAX_DEPTH and _deeper(entry, MAX_DEPTH):
                 raise Unreadable(f"line {number:,}: nested deeper than any user can be")
-            yield entry
+            yield entry, line
         if closed and comma and entries:
             raise Unreadable(f"line {number:,}: the list ends behind a comma; an entry is missing")
     if not closed:
         raise Unreadable(f"the list does not end (after line {number:,}): the file was cut")
 
 
-def _by_parser(chunks: Iterator[bytes]) -> Iterator[Any]:
+def _by_parser(chunks: Iterator[bytes]) -> Iterator[tuple[Any, bytes]]:
     reader = _Reader(chunks)
     try:
         # Numbers as floats where JSON has them so: entries are written again by orjson.
         for entry in _built(ijson.basic_parse(reader, use_float=True, buf_size=64 * 1024)):
             reader.since_entry = 0
-            yield entry
+            yield entry, orjson.dumps(entry)
     except Unreadable:
         raise
-    except (JSONError, ValueError, OverflowError) as error:
+    except (
+        JSONError,
+        ValueError,
+        OverflowError,
+        TypeError,
+    ) as error:  # TypeError: a number no JSON of ours takes
         # The parser has one exception for every fault; only its words tell a cut from damage.
         if "premature EOF" in str(error):
             raise Unreadable("the list does not end: the file was cut") from None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 Entry: TypeAlias = dict[str, Any]
@@ -37,25 +37,16 @@ class User:
         """Read one entry. Raises NotAUser with the reason."""
         if not isinstance(entry, dict):
             raise NotAUser(f"an entry is {_kind(entry)}, not a user")
-        username = entry.get("Username")
+        username, listed = entry.get("Username"), entry.get("Attributes", [])
         if not isinstance(username, str) or not username:
             raise NotAUser("an entry has no Username")
-        listed = entry.get("Attributes", [])
         if not isinstance(listed, list):
             raise NotAUser("an entry's Attributes are no list")
-        attributes: dict[str, str] = {}
-        for attribute in listed:
-            name = attribute.get("Name") if isinstance(attribute, dict) else None
-            if not isinstance(name, str) or not name:
-                raise NotAUser("an attribute has no Name")
-            value = attribute.get("Value")
-            attributes[name] = value if type(value) is str else _text(value)  # of a million, nearly all
-        for what, text in (("Username", username), ("sub", attributes.get("sub", ""))):
-            if len(text) > LONGEST_NAME:
-                raise NotAUser(f"an entry's {what} has {len(text):,} characters; {LONGEST_NAME} is the most")
-            if "\0" in text:
-                raise NotAUser(f"an entry's {what} holds a NUL")
-        if not isinstance(entry.get("Enabled", True), bool):
+        attributes = _plain(listed) or _attributes(listed)
+        sub = attributes.get("sub", "")
+        if len(username) > LONGEST_NAME or len(sub) > LONGEST_NAME or "\0" in username or "\0" in sub:
+            raise NotAUser(_unfit("Username", username) or _unfit("sub", sub))
+        if type(entry.get("Enabled", True)) is not bool:
             raise NotAUser("an entry's Enabled is neither true nor false")  # a guess may enable somebody
         return cls(entry, attributes)
 
@@ -133,6 +124,7 @@ class PoolFacts:
     triggers: tuple[str, ...] = ()
     created: str = ""
     tier: str = ""  # LITE, ESSENTIALS or PLUS, which decides what an active user costs; "" where not told
+    told: str = field(default="", compare=False)  # when AWS said so, ISO 8601 by its own clock; "" unknown
 
     @property
     def email_is_username(self) -> bool:
@@ -200,6 +192,15 @@ def iso(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
+def in_utc(text: str) -> str:
+    """A time of a user as ``iso`` writes it, fit to be compared as text; "" for what is no time."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return iso(moment.astimezone(UTC)) if moment.tzinfo else ""
+    except (ValueError, OverflowError):  # or a time that UTC has no year for
+        return ""
+
+
 def _text(value: object) -> str:
     """An attribute's value. AWS knows text only; other tools may leave true, null or a number."""
     if value is None:
@@ -209,6 +210,34 @@ def _text(value: object) -> str:
     if isinstance(value, str | int | float):
         return str(value)
     raise NotAUser("an attribute's Value is no text")
+
+
+def _plain(listed: list[Any]) -> dict[str, str] | None:
+    """The attributes where all of them are plain text, as AWS gives them; None: look at each."""
+    try:
+        found = {attribute["Name"]: attribute["Value"] for attribute in listed}
+        "".join(found)  # the quickest way to ask whether all of them are text
+        "".join(found.values())
+    except (TypeError, KeyError):
+        return None
+    return None if "" in found else found
+
+
+def _unfit(what: str, text: str) -> str:
+    if len(text) > LONGEST_NAME:
+        return f"an entry's {what} has {len(text):,} characters; {LONGEST_NAME} is the most"
+    return f"an entry's {what} holds a NUL" if "\0" in text else ""
+
+
+def _attributes(listed: list[Any]) -> dict[str, str]:
+    """Whatever other tools wrote. Raises NotAUser."""
+    attributes: dict[str, str] = {}
+    for attribute in listed:
+        name = attribute.get("Name") if isinstance(attribute, dict) else None
+        if not isinstance(name, str) or not name:
+            raise NotAUser("an attribute has no Name")
+        attributes[name] = _text(attribute.get("Value"))
+    return attributes
 
 
 def _kind(value: object) -> str:

@@ -4,22 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from backups.core.diff import Change, Counts, Side, diff
-from backups.core.matching import Rules
+from backups.core.diff import Change, Choices, Counts, diff
 from backups.engine.ports import Report
 from backups.engine.reading import Reading
 
+EVERY = 500  # rows between two looks at the numbers
 
-def compare(a: Reading, b: Reading, rules: Rules | None, report: Report, counts: Counts) -> Iterator[Change]:
-    """Everybody who differs, as ``core.diff``; ``rules`` None: there is no pool to ask, guess."""
-    if rules is None:
-        rules = Rules.guess(a.users())
+
+def compare(
+    a: Reading,
+    b: Reading,
+    choices: Choices,
+    report: Report,
+    counts: Counts,
+    *,
+    taken: tuple[str, str] = ("", ""),
+) -> Iterator[Change]:
+    """Everybody who differs, as ``core.diff``; ``taken``: when each side was, ISO 8601 in UTC, or ""."""
     report.phase("Comparing")
-    for number, change in enumerate(
-        diff(Side(a.users, a.memberships), Side(b.users, b.memberships), rules, counts), 1
-    ):
-        if number % 500 == 0:
+
+    def told() -> None:
+        report.count(only_from=counts.only_from, only_to=counts.only_to, changed=counts.changed)
+
+    changes = diff(a.side(taken[0]), b.side(taken[1]), choices, counts, report.keep_going)
+    for number, change in enumerate(changes, 1):
+        if number % EVERY == 0:
             report.keep_going()
-            report.count(only_from=counts.only_from, only_to=counts.only_to, changed=counts.changed)
+            told()
         yield change
-    report.count(only_from=counts.only_from, only_to=counts.only_to, changed=counts.changed, same=counts.same)
+    told()
+    report.count(same=counts.same)

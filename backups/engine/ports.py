@@ -97,7 +97,7 @@ class UserPool(Protocol):
     """One Cognito user pool. Safe to call from several threads."""
 
     def facts(self) -> PoolFacts:
-        """DescribeUserPool. Raises GONE when the pool does not exist."""
+        """DescribeUserPool, with the moment of AWS's answer. Raises GONE when the pool does not exist."""
 
     def users(self, prefix: str = "") -> Iterator[Entry]:
         """Every user, every page, as JSON values; a user may come twice, the order means nothing.
@@ -107,7 +107,14 @@ class UserPool(Protocol):
         """
 
     def groups(self, stopping: Callable[[], bool] = never) -> Iterator[Group]:
-        """Every group, every page, with all its members. Raises Stop once ``stopping`` holds."""
+        """Every group, every page, without its members. Raises Stop once ``stopping`` holds."""
+
+    def members(self, group: str, stopping: Callable[[], bool] = never) -> Iterator[str]:
+        """The Username of every member, every page; one may come twice. Raises Stop once ``stopping`` holds.
+
+        Raises GONE when the group does not exist, or its pool: AWS does not say which. An error names the
+        group.
+        """
 
     def settings(self, stopping: Callable[[], bool] = never) -> Iterator[tuple[str, Any, str]]:
         """(name, value as JSON, why it could not be read) for every readable setting.
@@ -221,7 +228,7 @@ class Report(Protocol):
     def phase(self, name: str, total: int | None = None) -> None: ...
 
     def say(self, kind: str, text: str, **data: Any) -> None:
-        """One line for the log on the page. No e-mail in clear: ``core.snapshot.mask``."""
+        """One line for the log on the page. No e-mail in clear: ``core.snapshot.mask``. Thread-safe."""
 
     def count(self, **counters: int) -> None:
         """Set counters; shown at most four times a second."""

@@ -1,6 +1,7 @@
 """Reading one side whole, before anything is decided on it: a backup, a file, or a live pool.
 
     chunks -> checked entry by entry -> one line each in a temporary file -> users(), as often as needed
+                                     -> a mark each in another            -> what a comparison walks
 
 Nothing is trusted until its end was seen: a cut file shows at the end.
 """
@@ -8,26 +9,31 @@ Nothing is trusted until its end was seen: a cut file shows at the end.
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import IO
+from typing import IO, Any
 
 import orjson
 
-from backups.core import files, naming
+from backups.core import diff, files, naming
 from backups.core.snapshot import Entry, Group, Manifest, PoolFacts, User
-from backups.engine.lanes import every_user
-from backups.engine.ports import BackupStore, Cause, PortError, Report, Stored, UserPool
+from backups.engine.lanes import Seen
+from backups.engine.ports import BackupStore, Cause, PortError, Report, Stored
 
 CHUNK = 1 << 20
+MARKS = 16_384  # read at once
+LINE = 4_096  # bytes that nearly every user fits in
+_USERNAME = re.compile(rb'"Username":"([^"\\]+)"')  # plain, in a line as orjson writes it
 
 
 @dataclass
 class Reading:
-    """One side, as it was read. A context manager: the temporary file goes with it."""
+    """One side, as it was read. A context manager: the temporary files go with it."""
 
     label: str
     _file: IO[bytes] = field(repr=False)
@@ -36,6 +42,21 @@ class Reading:
     groups: list[Group] | None = None  # None: this side does not know
     manifest: Manifest | None = None
     facts: PoolFacts | None = None
+    settings: dict[str, Any] | None = None  # as pool.json has them, without secrets; None: not known
+    unread: dict[str, str] = field(default_factory=dict)  # setting -> why it could not be read
+    factors: dict[str, str] | None = None  # Username -> second factors as words; None: not known
+    changing: int = 0  # users who changed while it was read, in a live pool
+    strangers: int = 0  # members of groups who are not among the users, in a live pool
+    _size: int = 0  # bytes of the file so far
+
+    def __post_init__(self) -> None:
+        with _room():
+            self._marks: IO[bytes] = tempfile.TemporaryFile(prefix="cognito-admin-")  # noqa: SIM115
+
+    @classmethod
+    def nothing(cls, label: str) -> Reading:
+        """Nobody, and no groups: what a pool that is gone holds."""
+        return cls(label, _spool(), groups=[])
 
     def users(self) -> Iterator[User]:
         """From the first one, each time; two walks may go on side by side."""
@@ -45,13 +66,57 @@ class Reading:
 
     def keep(self, entry: Entry) -> None:
         """One user more. Raises PortError (NO_ROOM)."""
-        with _room():
-            self._file.write(orjson.dumps(entry) + b"\n")
+        self.keep_line(orjson.dumps(entry))
+
+    def keep_line(self, line: bytes, *, marked: bool = True) -> None:
+        """One user more: the entry as JSON in one line. Raises PortError (NO_ROOM).
+
+        Not ``marked``: somebody who came before, and whom a comparison does not count again.
+        """
+        try:
+            self._file.write(line + b"\n")
+            if marked:
+                self._marks.write(diff.mark(line, self._size))
+        except OSError as error:
+            raise _no_room(error) from None
+        self._size += len(line) + 1
         self.count += 1
 
+    def side(self, taken_at: str = "") -> diff.Side:
+        """As a comparison takes it; ``taken_at``: ISO 8601 in UTC, "" where nobody knows."""
+        return diff.Side(
+            self.count, self.marks, self.at, self.named, self.memberships, self.factors, taken_at
+        )
+
+    def marks(self) -> Iterator[tuple[bytes, int]]:
+        """Of every user, in order; two walks may go on side by side."""
+        place, size = 0, diff.MARK.size * MARKS
+        while chunk := os.pread(self._marks.fileno(), size, place):
+            yield from diff.MARK.iter_unpack(chunk)
+            place += len(chunk)
+
+    def at(self, place: int) -> User:
+        """The user whose mark names this place."""
+        size = LINE
+        while b"\n" not in (found := os.pread(self._file.fileno(), size, place)):
+            size *= 4
+        return _user(found[: found.index(b"\n")])
+
+    def named(self, names: Collection[str]) -> Iterator[tuple[str, int]]:
+        """(Username, place) of who has one of these names."""
+        place = 0
+        with open(self._file.name, "rb") as file:
+            for line in file:
+                found = _USERNAME.search(line)
+                name = found[1].decode(errors="replace") if found else _user(line).username
+                if name in names:
+                    yield name, place
+                place += len(line)
+
     def close(self) -> None:
-        with suppress(OSError):  # what found no room cannot be flushed either; the file goes
-            self._file.close()
+        for file in (self._file, self._marks):
+            with suppress(OSError):  # what found no room cannot be flushed either; the file goes
+                file.close()
 
     @property
     def memberships(self) -> Mapping[str, frozenset[str]] | None:
@@ -73,21 +138,43 @@ class Reading:
         self.close()
 
 
+def _user(line: bytes) -> User:
+    """Raises files.Unreadable: of lines that a seal vouches for nobody has looked into them before."""
+    try:
+        return User.of(orjson.loads(line))
+    except ValueError as error:  # NotAUser is one too
+        raise files.Unreadable(f"an entry is no user: {error}") from None
+
+
 def parts_of(store: BackupStore, key: str) -> dict[str, Stored]:
     """Name -> object, for the parts of one backup; whatever else lies there is not looked at."""
     named = {stored.key.removeprefix(f"{key}/"): stored for stored in store.list(f"{key}/")}
     return {name: stored for name, stored in named.items() if name in naming.KNOWN}
 
 
-def read_backup(store: BackupStore, key: str, report: Report, counter: str) -> Reading:
+def read_backup(
+    store: BackupStore,
+    key: str,
+    report: Report,
+    counter: str,
+    *,
+    beside: bool = False,
+    seal: Callable[[bytes], str] | None = None,
+) -> Reading:
     """A backup in the bucket, agreed with its manifest where it has one.
+
+    For a comparison: with ``beside`` settings and second factors are read too (damage there is told in
+    ``unread`` and ends nothing), and whoever comes twice has one mark. Where the manifest's ``seal``
+    holds the entries are as we wrote them: each is looked into only when somebody asks for that user.
 
     Raises files.Unreadable for one that cannot be trusted, PortError when it cannot be reached.
     """
     parts = parts_of(store, key).keys()
     manifest: Manifest | None = None
+    sealed = False
     if naming.MANIFEST in parts:
-        manifest, _ = files.read_manifest(store.open(f"{key}/{naming.MANIFEST}"))
+        manifest, told = files.read_manifest(store.open(f"{key}/{naming.MANIFEST}"))
+        sealed = seal is not None and files.holds(seal, files.signed_bytes(manifest), told)
     elif parts - naming.beside_users(key):
         raise files.Unreadable("it is not whole: its manifest was never written")
     if manifest and (lost := {part.name for part in manifest.parts} - parts):
@@ -97,7 +184,10 @@ def read_backup(store: BackupStore, key: str, report: Report, counter: str) -> R
 
     with _kept(Reading(key, _spool(), manifest=manifest)) as reading:
         data = files.Hashing(store.open(f"{key}/{naming.DATA}"))
-        _read(reading, data, report, counter)
+        lines = (
+            ((line, True) for line in files.read_lines(data)) if sealed else _looked_into(data, once=beside)
+        )
+        _read(reading, lines, report, counter)
         hashes = [data.sha256]
         if manifest is not None:
             agree(manifest, naming.DATA, data, reading.count)
@@ -105,8 +195,33 @@ def read_backup(store: BackupStore, key: str, report: Report, counter: str) -> R
             reading.groups = files.read_groups(groups)
             agree(manifest, naming.GROUPS, groups, len(reading.groups))
             hashes.append(groups.sha256)
+            if beside:
+                _beside(reading, store, key, manifest)
         reading.sha256 = hashlib.sha256("\n".join(hashes).encode()).hexdigest()
     return reading
+
+
+def _beside(reading: Reading, store: BackupStore, key: str, manifest: Manifest) -> None:
+    """Settings, and second factors where the backup holds them. Raises PortError."""
+    try:
+        pool = files.Hashing(store.open(f"{key}/{naming.POOL}"))
+        settings = files.read_settings(pool)
+        agree(manifest, naming.POOL, pool, len(settings))
+        reading.settings, reading.unread = settings, dict(manifest.unread)
+    except files.Unreadable as error:
+        reading.unread = {naming.POOL: str(error)}
+    if all(part.name != naming.MFA for part in manifest.parts):
+        return
+    try:
+        told = files.Hashing(store.open(f"{key}/{naming.MFA}"))
+        factors = [*files.read_mfa(told)]
+        agree(manifest, naming.MFA, told, len(factors))
+        reading.factors = {
+            username: ", ".join(f"{one} (preferred)" if one == preferred else one for one in sorted(used))
+            for username, used, preferred in factors
+        }
+    except files.Unreadable as error:
+        reading.unread[naming.MFA] = str(error)
 
 
 def read_file(path: str, report: Report, counter: str) -> Reading:
@@ -114,25 +229,10 @@ def read_file(path: str, report: Report, counter: str) -> Reading:
     try:
         with open(path, "rb") as file, _kept(Reading(path, _spool())) as reading:
             data = files.Hashing(iter(lambda: file.read(CHUNK), b""))
-            _read(reading, data, report, counter)
+            _read(reading, _looked_into(data, once=True), report, counter)
     except OSError as error:
         raise files.Unreadable(f"{path}: {error.strerror}") from None
     reading.sha256 = data.sha256
-    return reading
-
-
-def read_pool(pool: UserPool, report: Report, counter: str, *, groups: bool = True) -> Reading:
-    """The live pool as it answers now. Raises PortError."""
-    facts = pool.facts()
-    with _kept(Reading(f"live:{facts.pool_id}", _spool(), facts=facts)) as reading:
-        for entry in every_user(pool, facts.estimated_users):
-            reading.keep(entry)
-            if reading.count % 60 == 0:
-                report.keep_going()
-                report.count(**{counter: reading.count})
-        report.count(**{counter: reading.count})
-        if groups:
-            reading.groups = list(pool.groups())
     return reading
 
 
@@ -148,13 +248,24 @@ def _room() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        where = tempfile.tempdir or "the folder for temporary files (TMPDIR)"
-        why = error.strerror or str(error)
-        raise PortError(
-            f"There is no room in {where}: {why}. Nothing was done; make room there, or name another "
-            "folder in TMPDIR.",
-            Cause.NO_ROOM,
-        ) from None
+        raise _no_room(error) from None
+
+
+def _no_room(error: OSError) -> PortError:
+    where = tempfile.tempdir or "the folder for temporary files (TMPDIR)"
+    why = error.strerror or str(error)
+    return PortError(
+        f"There is no room in {where}: {why}. Nothing was done; make room there, or name another "
+        "folder in TMPDIR.",
+        Cause.NO_ROOM,
+    )
+
+
+@contextmanager
+def gathered(label: str, facts: PoolFacts) -> Iterator[Reading]:
+    """A reading to be filled from elsewhere, given away as the others are."""
+    with _kept(Reading(label, _spool(), facts=facts)) as reading:
+        yield reading
 
 
 @contextmanager
@@ -164,18 +275,31 @@ def _kept(reading: Reading) -> Iterator[Reading]:
         yield reading
         with _room():
             reading._file.flush()
+            reading._marks.flush()
     except BaseException:
         reading.close()
         raise
 
 
-def _read(reading: Reading, chunks: Iterable[bytes], report: Report, counter: str) -> None:
-    for user in files.read_users(chunks):
-        reading.keep(user.entry)
+def _read(reading: Reading, lines: Iterable[tuple[bytes, bool]], report: Report, counter: str) -> None:
+    for line, marked in lines:
+        reading.keep_line(line, marked=marked)
         if reading.count % 1000 == 0:
             report.keep_going()
             report.count(**{counter: reading.count})
     report.count(**{counter: reading.count})
+
+
+def _vouched_for(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """As ``_looked_into``, of a file that we wrote: nobody comes twice."""
+    return ((line, True) for line in files.read_lines(chunks))
+
+
+def _looked_into(chunks: Iterable[bytes], *, once: bool) -> Iterator[tuple[bytes, bool]]:
+    """(the line of each user, whether the user did not come before); not asked ``once``, all did not."""
+    seen = Seen()
+    for user, line in files.read_entries(chunks):
+        yield line, not once or seen.add(user.key)
 
 
 def agree(manifest: Manifest, name: str, data: files.Hashing, count: int) -> None:

@@ -7,6 +7,7 @@ from backups.models.challenge import Challenge
 from backups.models.clock import database_now
 from backups.models.difference import Difference
 from backups.models.event import Event
+from backups.models.history import IndexedBackup, IndexedPool, Shard
 from backups.models.item import Item
 from backups.models.job import Job
 from backups.models.operator import Operator
@@ -26,12 +27,15 @@ __all__ = [
     "Delivery",
     "Difference",
     "Event",
+    "IndexedBackup",
+    "IndexedPool",
     "Item",
     "Job",
     "Operator",
     "Plan",
     "Policy",
     "Pool",
+    "Shard",
     "Watchdog",
     "database_now",
 ]

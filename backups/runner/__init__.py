@@ -1,7 +1,7 @@
 """Running a job: take the lease, may this person still?, ONE verb of the engine, finish.
 
     run(job id) -> lease (a conditional UPDATE; zero rows changed: walk away)
-                -> heartbeat thread + report -> backup | compare | plan | restore -> state
+                -> heartbeat thread + report -> backup | compare | find | plan | restore -> state
     sweep()     -> what waits too long, lost its owner, or shall wake is sent again
 
 The same functions run in a Celery worker and in a terminal. Time is the database's.
@@ -34,6 +34,7 @@ from backups.models.audit import Act, record
 from backups.reporting import Heartbeat, JobReport, Lease, announce
 from backups.runner.backup import make_backup
 from backups.runner.compare import compare_sides
+from backups.runner.find import find_last_good
 from backups.runner.keep import keep_copy
 from backups.runner.plan import make_plan
 from backups.runner.restore import carry_out, close_unfinished
@@ -48,6 +49,7 @@ WORK: Mapping[str, Callable[[Job, JobReport], Ended]] = {
     Job.Kind.PLAN: make_plan,
     Job.Kind.RESTORE: carry_out,
     Job.Kind.KEEP: keep_copy,
+    Job.Kind.FIND: find_last_good,
 }
 _ENDED = {
     Job.Kind.BACKUP: Act.BACKUP_ENDED,
@@ -55,6 +57,7 @@ _ENDED = {
     Job.Kind.PLAN: Act.PLAN_ENDED,
     Job.Kind.RESTORE: Act.RESTORE_ENDED,
     Job.Kind.KEEP: Act.BACKUP_KEPT,
+    Job.Kind.FIND: Act.FIND_ENDED,
 }
 TERMINAL = "terminal:"
 SCHEDULE = "schedule"

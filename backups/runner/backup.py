@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import structlog
 
-from backups import catalogue, seal, wiring
+from backups import catalogue, history, seal, wiring
 from backups.core.lifecycle import State
 from backups.engine.backup import backup
 from backups.engine.check import check
-from backups.engine.ports import Cause, PortError
+from backups.engine.ports import Cause, PortError, Stop
 from backups.models import Backup, Job, Policy
 from backups.reporting import JobReport
 from backups.runner.words import Ended
@@ -92,8 +92,20 @@ def _make(job: Job, report: JobReport) -> Ended:
     result |= {"state": noted.state, "checked": noted.checked}
     if not found.checked:
         return Ended(State.FAILED, f"Written, but reading it back did not agree: {found.reason}.", result)
+    _index(noted, report)
     users = "1 user" if made.manifest.users == 1 else f"{made.manifest.users:,} users"
     return Ended(State.DONE, f"{users} backed up and checked.", result)
+
+
+def _index(backup: Backup, report: JobReport) -> None:
+    """So that its users' history can be read. What fails here is no failure of the backup, which is made."""
+    report.phase("Indexing")
+    try:
+        history.index(backup, report)
+    except Stop:
+        pass  # the next turn of backups.index takes it up
+    except Exception as error:
+        log.warning("backup not indexed yet", key=backup.key, error=type(error).__name__)
 
 
 def _called(job: Job, name: str, report: JobReport) -> None:

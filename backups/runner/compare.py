@@ -1,100 +1,230 @@
-"""A comparison job: read both sides whole, keep what differs."""
+"""A comparison job: read both sides whole, keep what differs.
+
+A, B -> users, by marks      ┐
+        groups, by name      ├-> rows of who and what differs; the numbers of all in the job's result
+        settings, by leaf    ┘
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
-from backups.core.diff import Change, Counts
+from backups.core import diff, naming
+from backups.core.diff import Choices, Counts, Kind
 from backups.core.lifecycle import State
 from backups.core.matching import Rules
+from backups.core.settings_diff import diff_settings
+from backups.core.snapshot import iso
 from backups.engine.compare import compare
-from backups.models import Difference, Job, database_now
+from backups.models import Difference, Item, Job, database_now
 from backups.reporting import JobReport
-from backups.runner.sources import LIVE, Side, facts_for, read_side
+from backups.runner.chosen import FORM
+from backups.runner.differences import LISTED, Kept
+from backups.runner.sources import LIVE, Side, facts_for, read_side, taken_at
 from backups.runner.words import Ended
+
+BATCH = 1_000
 
 
 def compare_sides(job: Job, report: JobReport) -> Ended:
     Difference.objects.filter(job=job).delete()  # an earlier try's, cut short
-    report.phase("Reading from")
-    a = read_side(job.params["from"], report, "read_from")
     a_read = database_now()
+    report.phase("Reading from")
+    a = read_side(job.params["from"], report, "read_from", beside=True)
     with a.reading:
-        report.phase("Reading to")
-        b = read_side(job.params["to"], report, "read_to")
         b_read = database_now()
+        report.phase("Reading to")
+        b = read_side(job.params["to"], report, "read_to", beside=True)
         with b.reading:
-            facts = b.reading.facts or a.reading.facts or facts_for(a.pool_name, b.pool_name)
-            counts = Counts()
-            changes = compare(a.reading, b.reading, Rules.of(facts) if facts else None, report, counts)
-            _keep(job, changes)
-            notes = _notes(a, b, counts, known=facts is not None)
-            result = {
-                "from": _about(a, a_read.isoformat()),
-                "to": _about(b, b_read.isoformat()),
-                "only_from": counts.only_from,
-                "only_to": counts.only_to,
-                "changed": counts.changed,
-                "same": counts.same,
-                "new_identity": counts.new_identity,
-                "fields": dict(sorted(counts.fields.items(), key=lambda item: -item[1])),
-                "notes": notes,
-            }
-    return Ended(
-        State.DONE,
-        f"{counts.only_from:,} only in the first, {counts.only_to:,} only in the second, "
-        f"{counts.changed:,} changed, {counts.same:,} the same.",
-        result,
+            result = _compared(job, report, a, b, (a_read, b_read))
+    return Ended(State.DONE, _sentence(result), result)
+
+
+def _compared(
+    job: Job, report: JobReport, a: Side, b: Side, read_at: tuple[datetime, datetime]
+) -> dict[str, Any]:
+    facts = b.reading.facts or a.reading.facts or facts_for(a.pool_name, b.pool_name)
+    counts, dates = Counts(), bool(job.params.get("dates"))
+    choices = Choices(
+        Rules.of(facts) if facts else _guessed(a, b),
+        dates=dates,
+        privileged=diff.privileged(a.reading.groups, b.reading.groups),
+        restored=_restored,
     )
+    taken = (_taken(a, read_at[0]), _taken(b, read_at[1]))
+    keep = Kept(job)
+    keep.users(compare(a.reading, b.reading, choices, report, counts, taken=taken))
+    groups = _groups(a, b, keep, counts)
+    settings, unread = _settings(a, b, keep, counts)
+    keep.flush()
+    return {
+        "form": FORM,
+        "from": _about(a, read_at[0]),
+        "to": _about(b, read_at[1]),
+        "users": {
+            "from": counts.from_users,
+            "to": counts.to_users,
+            "same": counts.same,
+            **{kind.value: getattr(counts, kind.value) for kind in Kind if kind is not Kind.AMBIGUOUS},
+            "ambiguous_from": counts.ambiguous_from,
+            "ambiguous_to": counts.ambiguous_to,
+        },
+        "groups": groups,
+        "memberships": None if groups is None else _memberships(counts),
+        "settings": settings,
+        "unread": unread,
+        "fields": dict(sorted(counts.fields.items(), key=lambda item: (-item[1], item[0]))),
+        "security": {code: counts.security[code] for code in diff.SECURITY if counts.security.get(code)},
+        "listed": keep.listed,
+        "whole": counts.whole,
+        "dates": dates,
+        "notes": _notes(a, b, counts, keep, known=facts is not None, dates=dates),
+    }
 
 
-def _keep(job: Job, changes: Iterable[Change]) -> None:
-    rows: list[Difference] = []
+def _groups(a: Side, b: Side, keep: Kept, counts: Counts) -> dict[str, int] | None:
+    if a.reading.groups is None or b.reading.groups is None:
+        return None
+    changes, same = diff.diff_groups(a.reading.groups, b.reading.groups)
+    if not counts.whole:
+        keep.groups(changes)
     for change in changes:
-        user = change.user
-        fields = [{"field": name, "old": old, "new": new} for name, old, new in change.fields]
-        words = [user.label, user.username, *user.attributes.values()]
-        words += [text for _, old, new in change.fields for text in (old, new)]
-        rows.append(
-            Difference(
-                job=job,
-                kind=change.kind,
-                key=user.key,
-                label=user.label,
-                username=user.username,
-                matched_by=change.matched_by,
-                fields=fields,
-                search="\n".join(dict.fromkeys(words)).casefold(),
-            )
-        )
-        if len(rows) == 1000:
-            Difference.objects.bulk_create(rows)
-            rows.clear()
-    Difference.objects.bulk_create(rows)
+        _count(counts, change.security)
+    kinds = [change.kind for change in changes]
+    told = {kind.value: kinds.count(kind) for kind in (Kind.CHANGED, Kind.ONLY_FROM, Kind.ONLY_TO)}
+    return {"same": same, **told}
 
 
-def _about(side: Side, read_at: str) -> dict[str, Any]:
+def _memberships(counts: Counts) -> dict[str, int]:
+    same = counts.memberships_same
+    return {
+        "same": same,
+        "only_from": counts.memberships_from - same,
+        "only_to": counts.memberships_to - same,
+    }
+
+
+def _settings(
+    a: Side, b: Side, keep: Kept, counts: Counts
+) -> tuple[dict[str, int] | None, list[tuple[str, str, str]]]:
+    """(numbers, or None where a side has no settings at all; what was not compared: setting, side, why)."""
+    unread = [(name, side, why) for side, one in (("from", a), ("to", b)) for name, why in _damaged(one)]
+    if a.reading.settings is None or b.reading.settings is None:
+        return None, unread
+    found = diff_settings(a.reading.settings, b.reading.settings, a.reading.unread, b.reading.unread)
+    keep.secrets = found.secrets
+    keep.settings(found.changes)
+    for change in found.changes:
+        _count(counts, [change.security] if change.security else [])
+    told = {name: getattr(found, name) for name in ("same", "changed", "only_from", "only_to")}
+    return told, [*unread, *found.unread]
+
+
+def _damaged(side: Side) -> Iterator[tuple[str, str]]:
+    """Files of a backup that were not as its manifest says."""
+    for name in (naming.POOL, naming.MFA):
+        if why := side.reading.unread.pop(name, ""):
+            yield name, why
+
+
+def _count(counts: Counts, codes: Iterable[str]) -> None:
+    for code in codes:
+        counts.security[code] = counts.security.get(code, 0) + 1
+
+
+def _restored(subs: Collection[str]) -> frozenset[str]:
+    """Those that restores of ours made, into whichever pool."""
+    asked, found = list(subs), set[str]()
+    for start in range(0, len(asked), BATCH):
+        rows = Item.objects.filter(job__kind=Job.Kind.RESTORE, new_sub__in=asked[start : start + BATCH])
+        found |= set(rows.filter(intended_at__isnull=False).values_list("new_sub", flat=True))
+    return frozenset(found)
+
+
+def _guessed(a: Side, b: Side) -> Rules:
+    """By whichever side has anybody; no pool is there to be asked."""
+    return Rules.guess((a if a.reading.count else b).reading.users())
+
+
+def _taken(side: Side, read_at: datetime) -> str:
+    return iso(read_at) if side.name.startswith(LIVE) else taken_at(side.name, side.reading)
+
+
+def _about(side: Side, read_at: datetime) -> dict[str, Any]:
+    reading = side.reading
     return {
         "key": side.name,
         "live": side.name.startswith(LIVE),
         "label": side.label,
         "pool_name": side.pool_name,
-        "read_at": read_at,
-        "users": side.reading.count,
-        "groups": None if side.reading.groups is None else len(side.reading.groups),
+        "pool_id": side.pool_id,
+        "read_at": read_at.isoformat(),
+        "users": reading.count,
+        "groups": None if reading.groups is None else len(reading.groups),
+        "gone": side.gone,
+        "changing": reading.changing,
     }
 
 
-def _notes(a: Side, b: Side, counts: Counts, *, known: bool) -> list[str]:
-    notes = ["Dates are not compared: they move by themselves."]
+def _sentence(result: dict[str, Any]) -> str:
+    users = result["users"]
+    told = [f"{users['only_from']:,} only in the first", f"{users['only_to']:,} only in the second"]
+    told += [f"{users['changed']:,} changed", f"{users['same']:,} the same"]
+    others = users["anew"] + users["again"] + users["ambiguous_from"] + users["ambiguous_to"]
+    if others:
+        told.insert(3, f"{others:,} under another sub")
+    return f"{', '.join(told)}."
+
+
+def _notes(a: Side, b: Side, counts: Counts, keep: Kept, *, known: bool, dates: bool) -> list[str]:
+    notes = [] if dates else ["Dates are not compared: UserLastModifiedDate moves by itself."]
+    for side in (a, b):
+        notes += _about_a_live_one(side)
     if a.reading.groups is None or b.reading.groups is None:
-        notes.append("Memberships are unknown: at least one side holds users only.")
-    if counts.new_identity:
+        notes.append("Groups and memberships are unknown: at least one side holds users only.")
+    if (a.reading.factors is None) != (b.reading.factors is None):
+        notes.append("Second factors of users are not compared: only one side knows them.")
+    if counts.anew:
         notes.append(
-            f"{counts.new_identity:,} people are on both sides under another sub: "
-            "they were made anew, and that is not counted as a change."
+            f"{_people(counts.anew)} on both sides under another sub: made anew, and the new sub, Username "
+            "and status are no change."
         )
+    if counts.again:
+        notes.append(
+            f"{_people(counts.again)} there under an address that was registered again after the other side "
+            "was taken: perhaps the same person, perhaps not."
+        )
+    if counts.ambiguous_from or counts.ambiguous_to:
+        notes.append("Some names fit more than one user: nobody is matched by them, and they are listed.")
+    twice = a.reading.count - counts.from_users + b.reading.count - counts.to_users
+    if twice:
+        notes.append(f"{twice:,} entries came twice in their list, and are counted once.")
     if not known:
         notes.append("No live pool says how it tells users apart; that was read off the files.")
+    if keep.secrets:
+        notes.append("Secrets of app clients and identity providers are not compared.")
+    if keep.cut:
+        notes.append(f"{LISTED:,} users are listed one by one at most; the numbers are of all of them.")
     return notes
+
+
+def _about_a_live_one(side: Side) -> Iterator[str]:
+    reading = side.reading
+    if side.gone:
+        yield f"AWS says that the pool {side.pool_name} ({side.pool_id}) does not exist."
+    if reading.changing:
+        yield (
+            f"{_people(reading.changing)} known to have changed while {side.pool_name} was read: "
+            "what is said of them may be from before or after."
+        )
+    if reading.strangers:
+        yield (
+            f"{reading.strangers:,} members of groups were in no list of users of {side.pool_name}: it "
+            "changed while it was read, or AWS's lists lag."
+        )
+
+
+def _people(number: int) -> str:
+    return "1 person is" if number == 1 else f"{number:,} people are"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Set
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator, Set
 
 from django.conf import settings
 from django.db import transaction
@@ -14,11 +13,13 @@ from backups.core import plan, preflight
 from backups.core.lifecycle import State
 from backups.core.matching import Index, Rules
 from backups.core.plan import Counts, Line
-from backups.core.snapshot import Group, PoolFacts, iso, mask
-from backups.engine.reading import Reading, read_pool
+from backups.core.snapshot import Group, PoolFacts, User, mask
+from backups.engine.live import read_pool
+from backups.engine.reading import Reading
 from backups.models import Item, Job, Plan, database_now
 from backups.reporting import JobReport
-from backups.runner.sources import FILE, parse, read_side, source_of
+from backups.runner import chosen
+from backups.runner.sources import read_side, source_of, taken_at
 from backups.runner.words import Ended
 
 BATCH = 1000
@@ -26,6 +27,7 @@ BATCH = 1000
 
 def make_plan(job: Job, report: JobReport) -> Ended:
     """Ends ``planned``. The plan's lines are the job's items, and nothing else is written."""
+    keys = chosen.keys(job.params["chosen"]) if "chosen" in job.params else None
     source_name: str = job.params["source"]
     report.phase("Reading the backup")
     with read_side(source_name, report, "backup").reading as backup:
@@ -38,7 +40,7 @@ def make_plan(job: Job, report: JobReport) -> Ended:
             report.phase("Planning")
             counts = Counts()
             lines = plan_lines(job, source_name, backup, live)
-            wanted = _Wanted(job, facts)
+            wanted = _Wanted(job, facts, keys)
             Item.objects.filter(job=job).delete()  # an earlier try's, cut short
             _keep(job, filter(wanted.has, lines), counts, report)
             numbers = counts.as_json(facts, settings.MAIL_RESERVE, mails_today())
@@ -78,16 +80,19 @@ def make_plan(job: Job, report: JobReport) -> Ended:
 
 def choices(job: Job) -> dict[str, object]:
     """What the plan rests on besides the backup and the pool; part of its digest."""
-    return {"existing": "skip", "users": sorted(job.params["users"]) if "users" in job.params else None}
+    users = sorted(job.params["users"]) if "users" in job.params else None
+    chosen_too = {"chosen": job.params["chosen"]} if "chosen" in job.params else {}
+    return {"existing": "skip", "users": users, **chosen_too}
 
 
 def missing_groups(job: Job, backup: Reading, live: Reading, used: Set[str]) -> list[Group]:
     """Groups of the backup that the pool lacks: all of them, or those that the chosen users need."""
     standing = {group.name for group in live.groups or ()}
+    limited = not {"users", "chosen"}.isdisjoint(job.params)
     return [
         group
         for group in backup.groups or ()
-        if group.name not in standing and ("users" not in job.params or group.name in used)
+        if group.name not in standing and (not limited or group.name in used)
     ]
 
 
@@ -97,7 +102,7 @@ def plan_lines(job: Job, source_name: str, backup: Reading, live: Reading) -> It
         backup.users,
         Index(Rules.of(live.facts), live.users()),
         live.facts,
-        taken_at=_taken_at(source_name, backup),
+        taken_at=taken_at(source_name, backup),
         memberships=backup.memberships,
         restored=_restored(job),
         unfinished=_unfinished(job),
@@ -109,27 +114,6 @@ def mails_today() -> int:
     since = plan.mail_day(database_now())
     sent = Item.objects.filter(messages__gt=0, mailed_at__gte=since)
     return int(sent.aggregate(sum=Sum("messages", default=0))["sum"])
-
-
-def _taken_at(source_name: str, backup: Reading) -> str:
-    """When the backup was made, as comparable text; "" where nobody knows.
-
-    A file from elsewhere does not say: the last time that anybody in it was made or changed will do.
-    """
-    if not source_name.startswith(FILE) and not (key := parse(source_name)).upload:
-        return iso(key.taken_at)
-    now = iso(database_now())
-    dates = (_date(text) for user in backup.users() for text in (user.created, user.modified))
-    return max((date for date in dates if date <= now), default="")
-
-
-def _date(text: str) -> str:
-    """As comparable text; "" for what is no date."""
-    try:
-        date = datetime.fromisoformat(text)
-        return iso(date.astimezone(UTC)) if date.tzinfo else ""
-    except (ValueError, OverflowError):  # or a time that UTC has no year for
-        return ""
 
 
 def _restored(job: Job) -> frozenset[str]:
@@ -150,28 +134,35 @@ def _begun(job: Job) -> QuerySet[Item]:
 
 
 class _Wanted:
-    """The people a restore was limited to, by e-mail or Username; everybody where it was not."""
+    """The people a restore was limited to, by e-mail or Username, or by ``keys``; everybody where not."""
 
-    def __init__(self, job: Job, facts: PoolFacts) -> None:
-        self._fold = facts.fold
-        self._named = (
-            {facts.fold(name): name for name in job.params["users"]} if "users" in job.params else None
-        )
+    def __init__(self, job: Job, facts: PoolFacts, keys: Set[str] | None) -> None:
+        self._names: Callable[[User], Set[str]] = lambda user: {
+            facts.fold(user.email),
+            facts.fold(user.username),
+        }
+        self._wanted: dict[str, str] | None = None  # as it is looked for -> as it was said
+        self._said = "names that were given"
+        if "users" in job.params:
+            self._wanted = {facts.fold(name): name for name in job.params["users"]}
+        elif keys is not None:
+            self._wanted, self._names = {key: key for key in keys}, lambda user: {user.key}
+            self._said = "users who were chosen"
         self._met: set[str] = set()
 
     def has(self, line: Line) -> bool:
-        if self._named is None:
+        if self._wanted is None:
             return True
-        met = {self._fold(line.user.email), self._fold(line.user.username)} & self._named.keys()
+        met = self._names(line.user) & self._wanted.keys()
         self._met |= met
         return bool(met)
 
     def warnings(self) -> list[str]:
-        unmet = [self._named[name] for name in (self._named or {}).keys() - self._met] if self._named else []
+        unmet = [said for name, said in (self._wanted or {}).items() if name not in self._met]
         if not unmet:
             return []
         some = ", ".join(mask(name) for name in sorted(unmet)[:5])
-        return [f"{len(unmet):,} of the names that were given are not in this backup: {some}."]
+        return [f"{len(unmet):,} of the {self._said} are not in this backup: {some}."]
 
 
 def _keep(job: Job, lines: Iterable[Line], counts: Counts, report: JobReport) -> None:

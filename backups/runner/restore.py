@@ -18,8 +18,9 @@ from backups import wiring
 from backups.core import plan
 from backups.core.lifecycle import State
 from backups.core.plan import Action, Messages
+from backups.engine.live import read_pool
 from backups.engine.ports import Outcome
-from backups.engine.reading import Reading, read_pool
+from backups.engine.reading import Reading
 from backups.engine.restore import NONE_WENT_OUT, Task, restore
 from backups.models import Item, Job, Plan
 from backups.models.audit import Act, AuditEntry, record

@@ -17,7 +17,7 @@ REVEALED = "revealed"  # in the session: {subject: until when, seconds since 197
 NAV = (
     ("home", "Overview", ("look", "back-up")),
     ("backups", "Backups", ("backup",)),
-    ("compare", "Compare", ("comparison",)),
+    ("compare", "Compare", ("comparison", "history", "find", "found")),
     ("restore", "Restore", ("plan",)),
     ("jobs", "Jobs", ("job",)),
     ("audit", "Audit", ()),
@@ -41,7 +41,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
 
 
 def revealed(request: HttpRequest) -> bool:
-    """Whether the e-mails of this page's backup or job were revealed here less than 15 minutes ago."""
+    """Whether the e-mails of this page's backup, job or pool were revealed here less than 15 minutes ago."""
     session, subject = getattr(request, "session", None), subject_of(request)
     if session is None or not subject:
         return False
@@ -51,8 +51,11 @@ def revealed(request: HttpRequest) -> bool:
 
 
 def subject_of(request: HttpRequest) -> str:
-    """Whose users a page shows: a backup's key, or "job 12"; "" for a page of neither."""
-    named = request.resolver_match.kwargs if request.resolver_match else {}
+    """Whose users a page shows: a backup's key, "job 12", or "pool <name>"; "" for a page of none of them."""
+    match = request.resolver_match
+    named = match.kwargs if match else {}
+    if match and match.url_name == "history":
+        return f"pool {request.GET.get('pool', '')}"
     if "job" in named:
         return f"job {named['job']}"
     return str(named.get("backup", ""))

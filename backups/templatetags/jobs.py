@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from backups import actions
 from backups.core import plan
+from backups.core.lastgood import Rule
 from backups.core.lifecycle import State
 from backups.core.progress import OUTCOMES, Segment, fold, segments, span, time_left
 from backups.models import Event, Item, Job, Plan
@@ -102,6 +103,9 @@ def in_words(job: Job) -> str:
         if job.pool_id:
             return f"Comparison with the live pool {place}"
         return f"Comparison of two backups of {place}" if place else "Comparison of two backups"
+    if job.kind == Job.Kind.FIND:
+        wanted = Rule.read(job.params["rule"]).words()
+        return f"{'Last' if job.over else 'Looking for the last'} good backup of {place}: {wanted}"
     if job.kind == Job.Kind.PLAN:
         return f"Planning a restore into {place}" if not job.over else f"Restore plan for {place}"
     if job.kind == Job.Kind.KEEP:
@@ -248,6 +252,8 @@ def _facts(job: Job) -> list[tuple[str, str]]:
         "read_to": "read on the second side",
         "backup": "read from the backup",
         "live": "read from the live pool",
+        "backups_read": "backups read",
+        "backups_known": "known without reading",
         "confirmed": "read back and confirmed",
         "messages": "messages sent",
     }

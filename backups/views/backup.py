@@ -80,7 +80,6 @@ def _page(
         "q": query,
         "live": live,
         **_keeping(row, cast(Operator, request.user).account),
-        "here": request.get_full_path(),
     }
     may_accept = access.can(cast(Operator, request.user), Action.ACCEPT).allowed and catalogue.fell(row)
     context |= {

@@ -1,24 +1,34 @@
-"""Compare: choose two sides; then what differs, in counts and as sentences."""
+"""Compare: choose two sides; then what differs, in counts and as sentences; and what follows from it."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
+from urllib.parse import urlencode
 
-from django.db.models import Q
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.contrib import messages
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseRedirect,
+    QueryDict,
+    StreamingHttpResponse,
+)
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
 from backups import access, actions, forms
 from backups.core.lifecycle import State
-from backups.core.progress import segments
-from backups.models import Backup, Difference, Job, Pool
+from backups.models import Backup, Job, Pool
+from backups.runner.chosen import ALL, FORM, GROUPS, KINDS, MISSING, SETTINGS, Chosen, can_be_restored
+from backups.runner.sources import FILE
+from backups.templatetags import comparison as said
 from backups.templatetags.context import revealed
 
-KINDS = ("only_from", "changed", "only_to")
+FILES = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
+MOST_FIELDS = 8
 
 
 @never_cache
@@ -27,14 +37,14 @@ def compare(request: HttpRequest) -> HttpResponse:
     """GET: the two lists. POST: start the comparison."""
     forms.need(request, access.Action.COMPARE)
     if request.method != "POST":
-        return _choose(request, forms.given(request.GET, "from"), forms.given(request.GET, "to"))
-    from_, to = forms.given(request.POST, "from"), forms.given(request.POST, "to")
+        return _choose(request, *_asked(request.GET))
+    from_, to, dates = _asked(request.POST)
     if "swap" in request.POST:
-        return _choose(request, to, from_)
+        return _choose(request, to, from_, dates)
     try:
-        job = actions.start_compare(actions.actor_of(request), from_, to)
+        job = actions.start_compare(actions.actor_of(request), from_, to, dates=dates)
     except actions.Refused as refused:
-        return _choose(request, from_, to, str(refused), refused.status)
+        return _choose(request, from_, to, dates, str(refused), refused.status)
     return HttpResponseRedirect(reverse("comparison", args=[job.pk]))
 
 
@@ -43,25 +53,91 @@ def compare(request: HttpRequest) -> HttpResponse:
 def comparison(request: HttpRequest, job: int) -> HttpResponse:
     """The job while it runs; then its result."""
     forms.need(request, access.Action.COMPARE)
-    found = get_object_or_404(Job, pk=job, kind=Job.Kind.COMPARE)
+    found = _job(job)
+    from_, to = (str(found.params.get(side, "")) for side in ("from", "to"))
     context: dict[str, Any] = {
         "job": found,
-        "from": found.params.get("from", ""),
-        "to": found.params.get("to", ""),
-        "from_words": forms.side(found.params.get("from", "")),
-        "to_words": forms.side(found.params.get("to", "")),
+        "from": from_,
+        "to": to,
+        "from_words": forms.side(from_),
+        "to_words": forms.side(to),
+        "dates": found.params.get("dates", False),
+        "may_ask": not (from_ + to).count(FILE),  # a file on the server is compared from a terminal only
     }
     if found.state == State.DONE:
-        context |= _result(request, found)
+        context["old"] = found.result.get("form") != FORM
+        if not context["old"]:
+            context |= _result(request, found)
     return render(request, "compare/comparison.html", context)
 
 
-def _choose(request: HttpRequest, from_: str, to: str, refused: str = "", status: int = 200) -> HttpResponse:
+@never_cache
+@require_GET  # HEAD would leave an entry for what nobody got
+def differences(request: HttpRequest, job: int, form: str) -> HttpResponse | StreamingHttpResponse:
+    """The rows that the filters of the address show, as a file; all of them without."""
+    forms.need(request, access.Action.DOWNLOAD)
+    found = _job(job)
+    if form not in FILES or forms.given(request.GET, "kind") not in ("", *KINDS):
+        raise Http404
+    try:
+        lines = actions.differences(
+            actions.actor_of(request), found, _chosen(request, found, request.GET), form
+        )
+    except actions.Refused as refused:
+        messages.error(request, str(refused))
+        return HttpResponseRedirect(reverse("comparison", args=[job]))
+    return StreamingHttpResponse(
+        forms.some_at_a_time(lines),
+        content_type=FILES[form],
+        headers={"Content-Disposition": f'attachment; filename="comparison-{job}.{form}"'},
+    )
+
+
+@require_POST
+def plan_these(request: HttpRequest, job: int) -> HttpResponse:
+    """A restore plan for exactly the users whom the filters show."""
+    forms.need(request, access.Action.PLAN)
+    chosen = _chosen(request, _job(job), request.POST)
+    number = forms.given(request.POST, "number")
+    try:
+        shown = int(number) if number.isascii() and number.isdigit() and len(number) < 19 else 0
+        plan = actions.plan_chosen(actions.actor_of(request), chosen, shown)
+    except actions.Refused as refused:
+        messages.error(request, str(refused))
+        return HttpResponseRedirect(f"{reverse('comparison', args=[job])}?{urlencode(chosen.filters())}")
+    return HttpResponseRedirect(reverse("plan", args=[plan.pk]))
+
+
+def _job(job: int) -> Job:
+    return get_object_or_404(Job, pk=job, kind=Job.Kind.COMPARE)
+
+
+def _asked(values: QueryDict) -> tuple[str, str, bool]:
+    return forms.given(values, "from"), forms.given(values, "to"), bool(forms.given(values, "dates"))
+
+
+def _chosen(request: HttpRequest, job: Job, values: QueryDict, kind: str = ALL) -> Chosen:
+    """What the filters choose; ``kind`` where they name none."""
+    named = forms.given(values, "kind")
+    return Chosen(
+        job.pk,
+        named if named in KINDS else kind,
+        forms.given(values, "q"),
+        forms.given(values, "field"),
+        forms.given(values, "security"),
+        clear=revealed(request),
+    )
+
+
+def _choose(
+    request: HttpRequest, from_: str, to: str, dates: bool, refused: str = "", status: int = 200
+) -> HttpResponse:
     if not from_ and not to:
         from_, to = _usual()
     context = {
         "from_groups": forms.sides_to_choose(from_),
         "to_groups": forms.sides_to_choose(to),
+        "dates": dates,
         "presets": _presets(),
         "refused": refused,
     }
@@ -85,36 +161,52 @@ def _presets() -> list[tuple[str, str, str]]:
     ]
 
 
-def _holding(text: str, *, clear: bool) -> Q:
-    """``forms.holding`` for text that has a line for each value."""
-    folded = text.casefold()
-    if clear:
-        return Q(search__contains=folded)
-    around = "" if "@" in folded else "[^\\n@]*"
-    return Q(search__regex=f"(^|\\n){around}{re.escape(folded)}{around}(\\n|$)")
-
-
 def _result(request: HttpRequest, job: Job) -> dict[str, Any]:
     result = job.result
-    kind, text = forms.given(request.GET, "kind"), forms.given(request.GET, "q")
-    if kind not in KINDS:
-        kind = next((name for name in KINDS if result.get(name)), "changed")
-    rows = Difference.objects.filter(job=job, kind=kind)
-    if text:
-        rows = rows.filter(_holding(text, clear=revealed(request)))
-    parts = [(name, int(result.get(name, 0))) for name in ("only_from", "changed", "only_to", "same")]
-    of_backup = not job.params.get("from", "").startswith("live:")
-    missing = parts[0][1] if of_backup and job.params.get("to", "").startswith("live:") else 0
-    fields = sorted(result.get("fields", {}).items(), key=lambda field: (-field[1], field[0]))
+    tabs = said.tabs(result)
+    filters = ("q", "field", "security")
+    narrowed = any(forms.given(request.GET, name) for name in filters)
+    listed_kinds = (SETTINGS, GROUPS) if result["whole"] else KINDS[1:]
+    first = next((name for name in listed_kinds if tabs[name]), ALL)
+    chosen = _chosen(request, job, request.GET, ALL if narrowed else first)
+    rows = chosen.rows()
+    restorable = can_be_restored(job)
+    listed = int(result["listed"])
     return {
         "result": result,
-        "segments": segments(parts),
-        "parts": parts,
-        "fields": fields,
-        "identical": not any(result.get(name) for name in KINDS),
-        "kind": kind,
-        "tabs": [(name, int(result.get(name, 0)), name == kind) for name in KINDS],
-        "text": text,
+        "verdict": said.verdict(result),
+        "security": said.security(result),
+        "bars": said.bars(result),
+        "unknown": said.unknown(result),
+        "unread": said.unread(result),
+        "fields": list(result["fields"].items())[:MOST_FIELDS],
+        "more_fields": max(0, len(result["fields"]) - MOST_FIELDS),
+        "names": _with(result["fields"], chosen.field),
+        "codes": _with(result["security"], chosen.security),
+        "chosen": chosen,
+        "filters": urlencode(chosen.filters()),
+        "tabs": [
+            (name, tabs[name], name == chosen.kind) for name in KINDS if tabs[name] or name == chosen.kind
+        ],
+        "means": said.MEANS.get(chosen.kind, ""),
+        "count": rows.count(),
         "rows": forms.page(rows, "id", forms.given(request.GET, "after"), newest_first=False),
-        "missing": missing,
+        "listed": listed,
+        "cut": listed < tabs[ALL] and not result["whole"],
+        "can_plan": restorable and chosen.kind == MISSING,
+        "missing": int(result["users"]["only_from"]) if restorable else 0,
+        # Where not everybody is listed, whoever is missing is found by the plan itself.
+        "plan_all": listed < tabs[ALL],
+        "browse": _browse(result),
     }
+
+
+def _with(names: dict[str, int], chosen: str) -> list[str]:
+    """What can be filtered by; what is chosen is among it, whatever it is."""
+    return [*names, *([chosen] if chosen and chosen not in names else [])]
+
+
+def _browse(result: dict[str, Any]) -> str:
+    """The key of the backup whose users are all there is, "" where that is no backup here."""
+    side = result[result["whole"]] if result["whole"] else {"live": True}
+    return str(side["key"]) if not side["live"] and Backup.objects.filter(key=side["key"]).exists() else ""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from itertools import islice
+from collections.abc import Callable
 
-from asgiref.sync import sync_to_async
 from django.contrib import messages
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
@@ -25,7 +23,6 @@ STATES = {
     "over": ("Over", Q(state__in=sorted(OVER))),
     "trouble": ("Failed, or with failures", Q(state__in=[State.FAILED, State.DONE_WITH_FAILURES])),
 }
-MAP_LINES = 500
 OUTCOMES = ("created", "updated", "skipped", "failed", "unknown")
 
 
@@ -100,20 +97,10 @@ def identity_map(request: HttpRequest, job: int) -> HttpResponse | StreamingHttp
         messages.error(request, str(refused))
         return HttpResponseRedirect(reverse("job", args=[job]))
     return StreamingHttpResponse(
-        _some_at_a_time(lines),
+        forms.some_at_a_time(lines),
         content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="identity-map-job-{job}.csv"'},
     )
-
-
-async def _some_at_a_time(lines: Iterator[str]) -> AsyncIterator[str]:
-    """Django would read a plain iterator to its end before it sends the first byte.
-
-    On the request's own thread, which is where the lines' database connection is.
-    """
-    following = sync_to_async(lambda: "".join(islice(lines, MAP_LINES)))
-    while some := await following():
-        yield some
 
 
 def _ask(request: HttpRequest, job: int, verb: Callable[[actions.Actor, Job], Job]) -> HttpResponse:

@@ -21,7 +21,7 @@ from backups import access, actions, queue, watch
 from backups.access import Action
 from backups.core.lifecycle import ACTIVE
 from backups.core.snapshot import environment_of
-from backups.core.suggested import fell
+from backups.core.suggested import KEPT, fell
 from backups.engine.ports import PortError
 from backups.forms import given, need
 from backups.models import Alarm, Backup, Catalogue, Job, Operator, Pool
@@ -56,6 +56,12 @@ class Block:
     @property
     def pool(self) -> Pool | None:
         return self.live[0] if self.live else None
+
+    @property
+    def good(self) -> int:
+        """So many users at least has a backup that is no fall from the suggested one; 0: not known."""
+        users = self.suggested.users if self.suggested else None
+        return -(-KEPT * (users or 0) // 100)
 
 
 @dataclass(frozen=True, slots=True)

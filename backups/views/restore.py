@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import Count, Q
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -29,6 +29,8 @@ def restore(request: HttpRequest) -> HttpResponse:
     forms.need(request, access.Action.PLAN)
     if request.method != "POST":
         return _choose(request, forms.given(request.GET, "backup"), forms.given(request.GET, "pool"))
+    if "again" in request.POST:
+        return _again(request, forms.given(request.POST, "again"))
     source, pool_id = forms.given(request.POST, "backup"), forms.given(request.POST, "pool")
     pool = Pool.objects.filter(pool_id=pool_id).first()
     if pool is None:
@@ -66,6 +68,18 @@ def start_restore(request: HttpRequest, job: int) -> HttpResponse:
     except actions.Refused as refused:
         return _plan(request, found, given, str(refused), refused.status)
     return HttpResponseRedirect(reverse("job", args=[started.pk]))
+
+
+def _again(request: HttpRequest, number: str) -> HttpResponse:
+    """The same plan once more: whoever was chosen for it is chosen again."""
+    if not (number.isascii() and number.isdigit() and len(number) < 19):
+        raise Http404
+    before = _job(int(number))
+    try:
+        job = actions.plan_again(actions.actor_of(request), before)
+    except actions.Refused as refused:
+        return _choose(request, before.params["source"], before.pool_id, str(refused), refused.status)
+    return HttpResponseRedirect(reverse("plan", args=[job.pk]))
 
 
 def _job(job: int) -> Job:

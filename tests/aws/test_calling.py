@@ -236,11 +236,17 @@ def test_a_stop_is_heard_between_two_tries_of_one_call(service: Service) -> None
 
 
 def test_a_stop_is_heard_within_the_pages_of_a_group(service: Service) -> None:
-    service.answers["ListGroups"] = lambda _: {"Groups": [{"GroupName": "all"}]}
     service.answers["ListUsersInGroup"] = lambda _: {"Users": [{"Username": "ada"}], "NextToken": "more"}
     with pytest.raises(Stop):
-        list(CognitoPool(REGION, POOL).groups(lambda: service.asked["ListUsersInGroup"] == 2))
-    assert service.asked == {"ListGroups": 1, "ListUsersInGroup": 2}
+        list(CognitoPool(REGION, POOL).members("all", lambda: service.asked["ListUsersInGroup"] == 2))
+    assert service.asked == {"ListUsersInGroup": 2}
+
+
+def test_a_stop_is_heard_within_the_pages_of_groups(service: Service) -> None:
+    service.answers["ListGroups"] = lambda _: {"Groups": [{"GroupName": "all"}], "NextToken": "more"}
+    with pytest.raises(Stop):
+        list(CognitoPool(REGION, POOL).groups(lambda: service.asked["ListGroups"] == 2))
+    assert service.asked == {"ListGroups": 2}
 
 
 # an answer that is no page
@@ -248,6 +254,7 @@ def test_a_stop_is_heard_within_the_pages_of_a_group(service: Service) -> None:
 LISTS: dict[str, Callable[[UserPool], object]] = {
     "ListUsers": lambda pool: list(pool.users()),
     "ListGroups": lambda pool: list(pool.groups()),
+    "ListUsersInGroup": lambda pool: list(pool.members("all")),
     "AdminListGroupsForUser": lambda pool: pool.groups_of("ada"),
     "ListUserPools": lambda _: list(list_pools(REGION)),
 }
@@ -264,23 +271,25 @@ def test_an_answer_without_its_list_ends_no_list(
     assert error.value.cause is Cause.LOST
 
 
-def test_members_are_no_empty_list_either(service: Service) -> None:
-    service.answers["ListGroups"] = lambda _: {"Groups": [{"GroupName": "all"}]}
-    service.answers["ListUsersInGroup"] = lambda _: {}
-    with pytest.raises(PortError) as error:
-        list(CognitoPool(REGION, POOL).groups())
-    assert error.value.cause is Cause.LOST
-
-
 def test_an_empty_list_is_one(service: Service) -> None:
     service.answers |= {
         "ListUsers": lambda _: {"Users": []},
         "ListGroups": lambda _: {"Groups": []},
+        "ListUsersInGroup": lambda _: {"Users": []},
         "AdminListGroupsForUser": lambda _: {"Groups": []},
         "ListUserPools": lambda _: {"UserPools": []},
     }
     pool = CognitoPool(REGION, POOL)
-    assert [LISTS[operation](pool) for operation in LISTS] == [[], [], frozenset(), []]
+    assert [LISTS[operation](pool) for operation in LISTS] == [[], [], [], frozenset(), []]
+
+
+@pytest.mark.parametrize(
+    ("date", "told"),
+    [("Mon, 23 Nov 2026 11:49:32 GMT", "2026-11-23T11:49:32.000Z"), ("yesterday", ""), ("", "")],
+)
+def test_facts_tell_when_they_were_given_where_the_answer_does(date: str, told: str) -> None:
+    head = {"HTTPHeaders": {"date": date} if date else {}}
+    assert calling._date(head) == told
 
 
 def test_a_list_of_settings_may_leave_out_what_is_empty(service: Service) -> None:

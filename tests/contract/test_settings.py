@@ -12,6 +12,7 @@ from backups.aws import session
 from backups.aws.cognito import CognitoPool
 from backups.aws.identity_pools import names
 from backups.core.sealed import put_away
+from backups.core.settings_diff import diff_settings
 from backups.engine.pace import Pace
 from backups.wiring import SystemClock
 from tests.contract.marks import only_standin, worlds
@@ -100,6 +101,24 @@ def test_every_setting_is_read_as_it_was_set(world: StandinWorld, standin: Stand
     assert found["replicas"] == []
     assert found["identity_pools"] == []
     assert "hush-hush" not in json.dumps(found) and client["ClientSecret"] not in json.dumps(found)
+
+    assert diff_settings(found, read(pool), {}, {}).changes == ()
+    idp.set_user_pool_mfa_config(**of_pool, MfaConfiguration="OFF")
+    idp.add_custom_attributes(
+        **of_pool, CustomAttributes=[{"Name": "institution", "AttributeDataType": "String", "Mutable": True}]
+    )
+    idp.delete_identity_provider(**of_pool, ProviderName="Google")
+    idp.update_user_pool_client(**of_client, ClientName="web", ExplicitAuthFlows=["ALLOW_USER_AUTH"])
+    told = {
+        (one.setting, one.path.partition(".")[0]) for one in diff_settings(found, read(pool), {}, {}).changes
+    }
+    assert told == {
+        ("mfa", "MfaConfiguration"),
+        ("mfa", "SoftwareTokenMfaConfiguration"),  # left out of the call: off
+        ("user_pool", "SchemaAttributes"),
+        ("identity_providers", ""),
+        ("clients", "ExplicitAuthFlows"),
+    }
 
 
 @only_standin("no other server here has quotas")

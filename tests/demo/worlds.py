@@ -412,8 +412,10 @@ class _PoolThen:
 
     def groups(self, stopping: Callable[[], bool] = never) -> Iterator[Group]:
         for name, description, precedence in self.pool.cast.groups:
-            members = tuple(self.pool.username(p) for p in self.people if name in p.groups)
-            yield Group(name, description, precedence, members=members)
+            yield Group(name, description, precedence)
+
+    def members(self, group: str, stopping: Callable[[], bool] = never) -> Iterator[str]:
+        return (self.pool.username(person) for person in self.people if group in person.groups)
 
     def settings(self, stopping: Callable[[], bool] = never) -> Iterator[tuple[str, Any, str]]:
         yield from ((name, value, "") for name, value in self.pool.settings.items())

@@ -6,17 +6,16 @@ import errno
 import gzip
 import os
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
 import pytest
 
 from backups.core.files import Unreadable, write_manifest
-from backups.core.snapshot import Entry
 from backups.engine import reading as module
+from backups.engine.live import read_pool
 from backups.engine.ports import Cause, PortError, Stop
-from backups.engine.reading import read_backup, read_file, read_pool
+from backups.engine.reading import read_backup, read_file
 from tests.build import KEY, a_backup, a_file, an_entry, sample
 from tests.fakes import FakePool, FakeReport, FakeStore
 
@@ -216,49 +215,6 @@ def test_a_cut_file_leaves_nothing_behind(tmp_path: Path, spooled: list[str]) ->
     with pytest.raises(Unreadable, match="cut"):
         read_file(str(path), FakeReport(), "backup")
     assert spooled and not any(map(os.path.exists, spooled))
-
-
-# --- the live pool ---------------------------------------------------------------------------
-
-
-def test_the_live_pool_is_read_with_its_groups(pool: FakePool) -> None:
-    with read_pool(pool, FakeReport(), "live") as reading:
-        assert (reading.count, reading.label) == (2, f"live:{pool.pool_id}")
-        assert reading.facts == pool.facts()
-        assert reading.groups is not None and [group.name for group in reading.groups] == ["admins", "beta"]
-    with read_pool(pool, FakeReport(), "live", groups=False) as reading:
-        assert reading.memberships is None
-
-
-def test_a_user_whom_the_list_repeats_is_one_user(pool: FakePool) -> None:
-    class Repeating(FakePool):
-        def users(self, prefix: str = "") -> Iterator[Entry]:
-            yield from pool.users()
-            yield from pool.users()
-
-    with read_pool(Repeating(), FakeReport(), "live") as reading:
-        assert reading.count == len(list(reading.users())) == 2
-
-
-def test_a_large_pool_is_counted_while_it_is_read_and_can_be_stopped() -> None:
-    pool = FakePool()
-    for number in range(130):
-        pool.add(f"{number}@x.io")
-    report = FakeReport()
-    with read_pool(pool, report, "live") as reading:
-        assert (reading.count, report.counters, report.asked) == (130, {"live": 130}, 2)
-    with pytest.raises(Stop):
-        read_pool(pool, FakeReport(stop_after=1), "live")
-
-
-@pytest.mark.parametrize("operation", ["facts", "users", "groups", "members"])
-def test_a_pool_that_does_not_answer_is_not_read_by_halves(
-    pool: FakePool, operation: str, spooled: list[str]
-) -> None:
-    pool.fail(operation, Cause.DENIED)
-    with pytest.raises(PortError):
-        read_pool(pool, FakeReport(), "live")
-    assert not any(map(os.path.exists, spooled))
 
 
 # --- no room on this host ----------------------------------------------------------------------------

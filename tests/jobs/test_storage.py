@@ -269,7 +269,7 @@ def test_many_backups_are_read_side_by_side_with_a_handful_of_queries(
         catalogue.look_at_bucket(whole=True)
     assert Backup.objects.count() == 300
     assert len(at_once) > 1
-    with django_assert_max_num_queries(45):
+    with django_assert_max_num_queries(46):
         catalogue.look_at_bucket(whole=True)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from backups.engine.reading import read_file
-from backups.runner.plan import _taken_at
+from backups.runner import sources
 from backups.runner.sources import FILE
 from tests.build import a_file, an_entry
 from tests.fakes import FakeReport
@@ -26,4 +26,4 @@ def test_it_is_the_last_date_before_today(tmp_path: Path, dates: list[str], take
     path = tmp_path / "users.json"
     path.write_bytes(a_file(an_entry(f"{n}@x.io", created=date) for n, date in enumerate(dates)))
     with read_file(str(path), FakeReport(), "backup") as reading:
-        assert _taken_at(f"{FILE}{path}", reading) == taken_at
+        assert sources.taken_at(f"{FILE}{path}", reading) == taken_at

@@ -135,9 +135,12 @@ def test_a_backup_is_made_checked_and_compared(host: Host) -> None:
         Username="person3@uni.example",
         UserAttributes=[{"Name": "name", "Value": "Somebody Else"}],
     )
-    status, compared, _ = host.run("compare", "--from", made["key"], "--to", f"live:{pool_id}")
+    status, compared, said = host.run("compare", "--from", made["key"], "--to", f"live:{pool_id}")
     assert status == 0
-    assert compared == {"only_from": 1, "only_to": 0, "changed": 1, "same": 5}
+    counted = {name: compared["users"][name] for name in ("only_from", "only_to", "changed", "same")}
+    assert counted == {"only_from": 1, "only_to": 0, "changed": 1, "same": 5}
+    assert (compared["form"], compared["to"]["pool_id"], compared["dates"]) == (2, pool_id, False)
+    assert "1 user of the backup is missing in the live pool" in said
 
     status, restored, _ = host.run(
         "restore", "--backup", made["key"], "--to", pool_id,

@@ -48,6 +48,7 @@ def main() -> None:
         access_log=False,
         log_level="warning",
         server_header=False,
+        date_header=False,  # the stand-in has a clock of its own
         proxy_headers=False,
         timeout_graceful_shutdown=1,
     )

@@ -10,6 +10,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import UTC, datetime
+from email.utils import formatdate
 from itertools import count
 from typing import Any, TypeAlias
 
@@ -46,6 +47,7 @@ class App:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
             return
+        send = self._dated(send)
         body = b""
         more = True
         while more:
@@ -76,6 +78,17 @@ class App:
             await _after(fault, status, answer, code, receive, send)
         else:
             await _answer(send, status, answer, code)
+
+    def _dated(self, send: Send) -> Send:
+        """Every answer says when it was given, as AWS's do: in whole seconds."""
+
+        async def dated(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                date = formatdate(self.state.clock.now(), usegmt=True)
+                message["headers"] = [*message["headers"], (b"date", date.encode())]
+            await send(message)
+
+        return dated
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()

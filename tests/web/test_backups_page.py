@@ -23,7 +23,7 @@ from backups.models import Acceptance, AuditEntry, Backup, Job, Pool
 from backups.models.audit import Act
 from tests.fakes import FakePool, FakeStore
 from tests.web.conftest import RememberingIam
-from tests.web.pages import enter
+from tests.web.pages import enter, reveal
 
 pytestmark = pytest.mark.django_db
 
@@ -489,7 +489,7 @@ def test_emails_are_masked_until_they_are_revealed_which_is_audited(account: Acc
     before = iva.get(url).content.decode()
     assert "person1@uni.example" not in before
     assert "p••••@uni.example" in before
-    response = iva.post("/reveal/", {"next": url, "what": key})
+    response = reveal(iva, key, url)
     assert response.headers["Location"] == url
     assert "person1@uni.example" in iva.get(url).content.decode()
     entry = AuditEntry.objects.get(act=Act.REVEALED)
@@ -501,7 +501,7 @@ def test_emails_are_masked_until_they_are_revealed_which_is_audited(account: Acc
 def test_what_was_revealed_is_masked_again_after_fifteen_minutes(account: Account, iva: Client) -> None:
     key = account.backup(1, 3)
     look(iva)
-    iva.post("/reveal/", {"next": "/", "what": key})
+    reveal(iva, key)
     session = iva.session
     session["revealed"] = {what: until - 15 * 60 - 1 for what, until in session["revealed"].items()}
     session.save()
@@ -511,7 +511,7 @@ def test_what_was_revealed_is_masked_again_after_fifteen_minutes(account: Accoun
 def test_what_was_revealed_of_one_backup_is_masked_on_anothers_page(account: Account, iva: Client) -> None:
     shown, other = account.backup(1, 3), account.backup(2, 3)
     look(iva)
-    iva.post("/reveal/", {"next": "/", "what": shown})
+    reveal(iva, shown)
     assert "person1@uni.example" in iva.get(f"/backups/{shown}/").content.decode()
     assert "person1@uni.example" not in iva.get(f"/backups/{other}/").content.decode()
 
@@ -521,14 +521,14 @@ def test_who_may_no_longer_reveal_is_shown_nothing_more(
 ) -> None:
     key = account.backup(1, 3)
     look(iva)
-    iva.post("/reveal/", {"next": "/", "what": key})
+    reveal(iva, key)
     settings.RESTORE_GROUPS = ["others"]
     assert "person1@uni.example" not in iva.get(f"/backups/{key}/").content.decode()
 
 
 @pytest.mark.parametrize("what", ["", "everything", "job 12", "job", "job 1e3", "job \u0661", "a\0b"])
 def test_only_what_there_is_can_be_revealed(iva: Client, what: str) -> None:
-    assert iva.post("/reveal/", {"next": "/", "what": what}).status_code == 404
+    assert reveal(iva, what).status_code == 404
     assert not AuditEntry.objects.filter(act=Act.REVEALED).exists()
 
 
@@ -537,7 +537,7 @@ def test_only_what_there_is_can_be_revealed(iva: Client, what: str) -> None:
 )
 def test_reveal_never_leads_to_another_site(iva: Client, target: str) -> None:
     key = row(taken_at=NOW).key
-    assert iva.post("/reveal/", {"next": target, "what": key}).headers["Location"] == "/backups/"
+    assert reveal(iva, key, target).headers["Location"] == "/backups/"
 
 
 def test_users_are_searched_in_every_field(account: Account, iva: Client) -> None:
@@ -566,7 +566,7 @@ def test_search_does_not_spell_out_what_is_masked(account: Account, iva: Client)
     assert "found only when written whole" in text(iva.get(f"/backups/{key}/"))
     parts = ("person", "person4@", "email=person4", "uni.example", "@")
     assert [found(part) for part in parts] == [0] * 5
-    iva.post("/reveal/", {"next": "/", "what": key})
+    reveal(iva, key)
     assert [found(part) for part in parts] == [6, 1, 1, 6, 6]
 
 

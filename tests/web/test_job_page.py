@@ -11,7 +11,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from backups.models import AuditEntry, Event, Job
 from backups.templatetags import jobs as tags
-from tests.web.pages import NAME, a_backup, a_job, a_line, a_plan, an_item, text
+from tests.web.pages import NAME, a_backup, a_job, a_line, a_plan, an_item, reveal, text
 
 pytestmark = pytest.mark.django_db
 
@@ -275,7 +275,7 @@ def test_the_users_of_a_restore_are_not_spelt_out_by_the_search(iva: Client) -> 
         return len(iva.get(f"/jobs/{job.pk}/", {"q": query}).context["rows"].rows)
 
     assert [found(text) for text in ("person1", "person1@", "person1@uni.example", "name-1")] == [0, 0, 1, 1]
-    iva.post("/reveal/", {"next": "/", "what": f"job {job.pk}"})
+    reveal(iva, f"job {job.pk}")
     assert found("person1@") == 1
 
 

@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from backups.models import AuditEntry, Job, Plan, Pool
-from tests.web.pages import NAME, POOL_ID, a_backup, a_job, a_plan, a_pool, an_item, text
+from tests.web.pages import NAME, POOL_ID, a_backup, a_job, a_plan, a_pool, an_item, reveal, text
 
 pytestmark = pytest.mark.django_db
 
@@ -143,7 +143,7 @@ def test_the_users_of_a_plan_are_filtered_and_searched_by_the_server(iva: Client
     assert text(iva.get(address, {"q": "PERSON2@uni.example"})).count("p••••@uni.example") == 1
     for part in ("person2", "PERSON2@", "uni.example"):  # it would spell out what is masked
         assert "Nobody in this plan fits." in text(iva.get(address, {"q": part}))
-    iva.post("/reveal/", {"next": "/", "what": f"job {plan.job_id}"})
+    reveal(iva, f"job {plan.job_id}")
     assert "person2@uni.example" in text(iva.get(address, {"q": "PERSON2@"}))
     assert "Nobody in this plan fits." in text(iva.get(address, {"q": "nobody"}))
 
