@@ -12,9 +12,10 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from types import TracebackType
 from typing import IO, Any
 
@@ -26,6 +27,7 @@ from backups.engine.lanes import Seen
 from backups.engine.ports import BackupStore, Cause, PortError, Report, Stored
 
 CHUNK = 1 << 20
+EVERY = 1_000  # users between two questions whether to go on
 MARKS = 16_384  # read at once
 LINE = 4_096  # bytes that nearly every user fits in
 _USERNAME = re.compile(rb'"Username":"([^"\\]+)"')  # plain, in a line as orjson writes it
@@ -50,8 +52,7 @@ class Reading:
     _size: int = 0  # bytes of the file so far
 
     def __post_init__(self) -> None:
-        with _room():
-            self._marks: IO[bytes] = tempfile.TemporaryFile(prefix="cognito-admin-")  # noqa: SIM115
+        self._marks = _spool()
 
     @classmethod
     def nothing(cls, label: str) -> Reading:
@@ -66,21 +67,25 @@ class Reading:
 
     def keep(self, entry: Entry) -> None:
         """One user more. Raises PortError (NO_ROOM)."""
-        self.keep_line(orjson.dumps(entry))
+        self.keep_lines([orjson.dumps(entry)])
 
-    def keep_line(self, line: bytes, *, marked: bool = True) -> None:
-        """One user more: the entry as JSON in one line. Raises PortError (NO_ROOM).
+    def keep_lines(self, lines: Sequence[bytes], unmarked: Collection[int] = ()) -> None:
+        """Users more: each entry as JSON in one line. Raises PortError (NO_ROOM).
 
-        Not ``marked``: somebody who came before, and whom a comparison does not count again.
+        ``unmarked``: which of them came before, and are not counted again by a comparison.
         """
+        marks, place = [], self._size
+        for number, line in enumerate(lines):
+            if number not in unmarked:
+                marks.append(diff.mark(line, place))
+            place += len(line) + 1
         try:
-            self._file.write(line + b"\n")
-            if marked:
-                self._marks.write(diff.mark(line, self._size))
+            self._file.write(b"\n".join(lines) + b"\n")
+            self._marks.write(b"".join(marks))
         except OSError as error:
             raise _no_room(error) from None
-        self._size += len(line) + 1
-        self.count += 1
+        self._size = place
+        self.count += len(lines)
 
     def side(self, taken_at: str = "") -> diff.Side:
         """As a comparison takes it; ``taken_at``: ISO 8601 in UTC, "" where nobody knows."""
@@ -184,10 +189,10 @@ def read_backup(
 
     with _kept(Reading(key, _spool(), manifest=manifest)) as reading:
         data = files.Hashing(store.open(f"{key}/{naming.DATA}"))
-        lines = (
-            ((line, True) for line in files.read_lines(data)) if sealed else _looked_into(data, once=beside)
-        )
-        _read(reading, lines, report, counter)
+        if sealed:
+            _read(reading, files.read_lines(data), report, counter)
+        else:
+            _look_into(reading, data, report, counter, once=beside)
         hashes = [data.sha256]
         if manifest is not None:
             agree(manifest, naming.DATA, data, reading.count)
@@ -229,7 +234,7 @@ def read_file(path: str, report: Report, counter: str) -> Reading:
     try:
         with open(path, "rb") as file, _kept(Reading(path, _spool())) as reading:
             data = files.Hashing(iter(lambda: file.read(CHUNK), b""))
-            _read(reading, _looked_into(data, once=True), report, counter)
+            _look_into(reading, data, report, counter, once=True)
     except OSError as error:
         raise files.Unreadable(f"{path}: {error.strerror}") from None
     reading.sha256 = data.sha256
@@ -281,25 +286,23 @@ def _kept(reading: Reading) -> Iterator[Reading]:
         raise
 
 
-def _read(reading: Reading, lines: Iterable[tuple[bytes, bool]], report: Report, counter: str) -> None:
-    for line, marked in lines:
-        reading.keep_line(line, marked=marked)
-        if reading.count % 1000 == 0:
-            report.keep_going()
-            report.count(**{counter: reading.count})
-    report.count(**{counter: reading.count})
+def _read(reading: Reading, lines: Iterator[bytes], report: Report, counter: str) -> None:
+    while some := list(islice(lines, EVERY)):
+        reading.keep_lines(some)
+        report.keep_going()
+        report.count(**{counter: reading.count})
 
 
-def _vouched_for(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
-    """As ``_looked_into``, of a file that we wrote: nobody comes twice."""
-    return ((line, True) for line in files.read_lines(chunks))
-
-
-def _looked_into(chunks: Iterable[bytes], *, once: bool) -> Iterator[tuple[bytes, bool]]:
-    """(the line of each user, whether the user did not come before); not asked ``once``, all did not."""
-    seen = Seen()
-    for user, line in files.read_entries(chunks):
-        yield line, not once or seen.add(user.key)
+def _look_into(
+    reading: Reading, chunks: Iterable[bytes], report: Report, counter: str, *, once: bool
+) -> None:
+    """Of bytes that nobody vouches for; ``once``: whoever comes again has no second mark."""
+    seen, entries = Seen(), files.read_entries(chunks)
+    while some := list(islice(entries, EVERY)):
+        again = {n for n, (user, _) in enumerate(some) if not seen.add(user.key)} if once else set[int]()
+        reading.keep_lines([line for _, line in some], again)
+        report.keep_going()
+        report.count(**{counter: reading.count})
 
 
 def agree(manifest: Manifest, name: str, data: files.Hashing, count: int) -> None:

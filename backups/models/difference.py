@@ -13,7 +13,7 @@ class Difference(models.Model):
     kind          of a user: only_from | changed | only_to | anew | again | ambiguous (core.diff.Kind);
                   of a group and a setting: only_from | changed | only_to
     fields        [{"field", "old", "new"}], of what is on both sides; "" is "not there"
-    names         the fields' names, each in a line of its own, with a line end before the first: "\\nemail\\n"
+    names         the fields' names, a line each, with a line end before the first: "\\nemail\\n"
     security      codes of core.diff.SECURITY in the same form: "\\ndisabled\\nprivileged\\n"
     more          of a user: "sub", "username", "status", "created" of the one on the "to" side, where it is
                   another identity; "side" ("from" or "to") of an ambiguous one;

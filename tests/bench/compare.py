@@ -65,8 +65,13 @@ def people(users: int, *, changed: bool) -> Iterator[Entry]:
 
 
 def entry(email: str, name: str) -> Entry:
-    agreed = {"custom_agreed_terms": "true", "custom_agreed_emails": "true"}
-    return an_entry(email, name=name, custom_institution="University of Somewhere", **agreed)
+    return an_entry(
+        email,
+        name=name,
+        custom_institution="University of Somewhere",
+        custom_agreed_terms="true",
+        custom_agreed_emails="true",
+    )
 
 
 def million(users: int) -> None:
@@ -110,9 +115,9 @@ def write(folder: Path, entries: Iterable[Entry]) -> None:
         with (folder / name).open("wb") as out:
             out.writelines(hashed)
         parts.append(Part(name, hashed.size, hashed.sha256, users if name == "data.json" else 0))
-    told = {"started": "", "finished": "", "made_by": "bench", "trigger": "person", "tool": "bench"}
+    at = "2026-11-22T01:00:00.000Z"
     manifest = Manifest(
-        "p", "bench", "", "", **told, users=users, groups=0, memberships=0, parts=tuple(parts)
+        "p", "bench", "", "", at, at, "bench", "person", "bench", users, 0, 0, parts=tuple(parts)
     )
     (folder / "manifest.json").write_bytes(write_manifest(manifest, seal(signed_bytes(manifest))))
 

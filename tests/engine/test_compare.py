@@ -78,7 +78,7 @@ def test_a_long_comparison_counts_and_can_be_stopped() -> None:
         read_backup(store, OTHER, FakeReport(), "to") as b,
     ):
         report = FakeReport()
-        assert len(list(compare(a, b, Choices(RULES), report, Counts()))) == 1201 and report.asked == 4
+        assert len(list(compare(a, b, Choices(RULES), report, Counts()))) == 1201 and report.asked == 5
         with pytest.raises(Stop):
             list(compare(a, b, Choices(RULES), FakeReport(stop_after=1), Counts()))
 

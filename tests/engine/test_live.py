@@ -130,7 +130,7 @@ def test_a_large_pool_is_counted_while_it_is_read_and_can_be_stopped(spooled: li
         assert (found.count, report.counters["live"]) == (130, 130) and report.asked >= 2
     with pytest.raises(Stop):
         read_pool(pool, FakeReport(stop_after=1), "live")
-    assert len(spooled) == 2 and not any(map(os.path.exists, spooled))
+    assert len(spooled) == 4 and not any(map(os.path.exists, spooled))
 
 
 # --- bad days ---------------------------------------------------------------------------------------
