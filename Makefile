@@ -9,7 +9,7 @@ NOT_SLOW := and not slow
 WORLD ?= default
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset check test test-all contract-aws emulators chaos bench-backup bench-catalogue bench-standin bench-stream screens packages lock clean
+.PHONY: help demo demo-reset check test test-all contract-aws emulators chaos bench-backup bench-catalogue bench-compare bench-standin bench-stream screens packages lock clean
 help:
 	@sed -n 's/^# //p' $(firstword $(MAKEFILE_LIST)) | head -n 2
 
@@ -127,6 +127,9 @@ bench-stream: .venv/.dev
 # MILLION=1: a million users too, where no quota binds, and cbr beside them.
 bench-backup: .venv/.dev var/ministack-venv/.installed var/node/.installed
 	@$(RUN) -m tests.bench.backup $(if $(MILLION),--million)
+
+bench-compare: .venv/.dev var/ministack-venv/.installed
+	@$(RUN) -m tests.bench.compare
 
 # Pictures of every page, of the demo's default world, into docs/screens.
 screens: $(TESTS)

@@ -215,10 +215,11 @@ class _Diff:
         if not names:
             return []
         others_a, others_b = frozenset(left_a), frozenset(left_b)
-        here = {name: place for name, place in self.a.named(names) if place not in others_a}
-        there = {name: place for name, place in self.b.named(names) if place not in others_b}
+        here = [place for _, place in self.a.named(names) if place not in others_a]
+        there = [place for _, place in self.b.named(names) if place not in others_b]
+        theirs = {_hashed(self._at(self.b, place).key): place for place in there}
         self.counts.same -= len(here)
-        return [(place, there[name]) for name, place in here.items()]
+        return [(place, theirs[_hashed(self._at(self.a, place).key)]) for place in here]
 
     def _by_key(
         self, left_a: Sequence[int], left_b: Sequence[int]

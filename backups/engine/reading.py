@@ -50,6 +50,7 @@ class Reading:
     changing: int = 0  # users who changed while it was read, in a live pool
     strangers: int = 0  # members of groups who are not among the users, in a live pool
     _size: int = 0  # bytes of the file so far
+    _unmarked: set[int] = field(default_factory=set, repr=False)  # places; few, if any
 
     def __post_init__(self) -> None:
         self._marks = _spool()
@@ -76,7 +77,9 @@ class Reading:
         """
         marks, place = [], self._size
         for number, line in enumerate(lines):
-            if number not in unmarked:
+            if number in unmarked:
+                self._unmarked.add(place)
+            else:
                 marks.append(diff.mark(line, place))
             place += len(line) + 1
         try:
@@ -108,13 +111,13 @@ class Reading:
         return _user(found[: found.index(b"\n")])
 
     def named(self, names: Collection[str]) -> Iterator[tuple[str, int]]:
-        """(Username, place) of who has one of these names."""
+        """(Username, place) of who has one of these names, and a mark."""
         place = 0
         with open(self._file.name, "rb") as file:
             for line in file:
                 found = _USERNAME.search(line)
                 name = found[1].decode(errors="replace") if found else _user(line).username
-                if name in names:
+                if name in names and place not in self._unmarked:
                     yield name, place
                 place += len(line)
 

@@ -388,7 +388,7 @@ def test_a_cancel_while_groups_are_read_ends_them_within_a_call(day: Day, standi
 
 
 @only_standin(BROKEN)
-def test_who_changes_while_a_pool_is_read_is_counted_by_awss_own_clock(day: Day, standin: Standin) -> None:
+def test_who_changes_while_a_pool_is_read_is_counted_by_the_clock_of_aws(day: Day, standin: Standin) -> None:
     standin.clock(forward=86_400)  # ours is a day behind
     changed = sorted(day.users())[::300]
 

@@ -67,6 +67,37 @@ def test_a_backup_of_nobody_is_a_whole_file() -> None:
     assert entries(b"[\n]\n") == entries(b"[]") == []
 
 
+@laws(60)
+@given(st.lists(st.sampled_from(PEOPLE), max_size=4), st.integers(1, 400))
+def test_the_lines_of_our_own_layout_are_its_entries(people: list[Entry], size: int) -> None:
+    lines = files.read_lines(cut_into(a_file(people), size))
+    assert [orjson.loads(line) for line in lines] == people
+
+
+def test_lines_of_our_own_layout_are_seen_to_their_end() -> None:
+    for end in range(len(FILE) - 1):  # the line end of the last line is no loss
+        with pytest.raises(Unreadable, match="was cut|not laid out"):
+            list(files.read_lines([FILE[:end]]))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"{}\n",
+        b"[\n[\n",
+        b"[\n]\n]\n",
+        b"[\n{}\n{}\n]\n",
+        b"[\n{}\n,\n]\n",
+        b"[\n\n]\n",
+        b"[ \n]\n",
+        ONE_LINE,
+    ],
+)
+def test_lines_of_another_layout_are_refused(data: bytes) -> None:
+    with pytest.raises(Unreadable, match="not laid out"):
+        list(files.read_lines([data]))
+
+
 @pytest.mark.parametrize(
     "lay_out",
     [

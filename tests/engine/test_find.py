@@ -165,7 +165,7 @@ def test_it_is_asked_before_each_read_whether_to_go_on(
     store = FakeStore()
     with pytest.raises(Stop):
         look(store, cbr(store, [True] * 9), report=FakeReport(stop_after=2))
-    assert opened(store) == 2
+    assert opened(store) == 1
     assert not [*tmp_path.iterdir()], "what was read is gone with it"
 
 

@@ -6,17 +6,18 @@ import errno
 import gzip
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
 import pytest
 
-from backups.core.files import Unreadable, write_manifest
+from backups.core.files import Hashing, Unreadable, read_manifest, signed_bytes, write_manifest
 from backups.engine import reading as module
 from backups.engine.live import read_pool
 from backups.engine.ports import Cause, PortError, Stop
 from backups.engine.reading import read_backup, read_file
-from tests.build import KEY, a_backup, a_file, an_entry, sample
+from tests.build import KEY, a_backup, a_file, an_entry, sample, seal
 from tests.fakes import FakePool, FakeReport, FakeStore
 
 
@@ -159,10 +160,6 @@ def test_a_membership_more_than_the_manifest_says_is_found(store: FakeStore) -> 
 
 
 def test_a_manifest_must_name_what_is_read(store: FakeStore) -> None:
-    from dataclasses import replace
-
-    from backups.core.files import read_manifest
-
     manifest, _ = read_manifest([store.read(f"{KEY}/manifest.json")])
     parts = tuple(part for part in manifest.parts if part.name != "data.json")
     change(store, "manifest.json", write_manifest(replace(manifest, parts=parts)))
@@ -185,7 +182,7 @@ def test_a_long_reading_can_be_stopped(spooled: list[str]) -> None:
     store.plant(f"{KEY}/data.json", a_file(an_entry(f"{n}@x.io") for n in range(2500)))
     report = FakeReport()
     with read_backup(store, KEY, report, "backup") as reading:
-        assert reading.count == 2500 and report.asked == 2
+        assert reading.count == 2500 and report.asked == 3
     with pytest.raises(Stop):
         read_backup(store, KEY, FakeReport(stop_after=1), "backup")
     assert not any(map(os.path.exists, spooled))
@@ -215,6 +212,95 @@ def test_a_cut_file_leaves_nothing_behind(tmp_path: Path, spooled: list[str]) ->
     with pytest.raises(Unreadable, match="cut"):
         read_file(str(path), FakeReport(), "backup")
     assert spooled and not any(map(os.path.exists, spooled))
+
+
+# --- as a comparison takes it ------------------------------------------------------------------------
+
+
+def of_everybody(reading: module.Reading) -> list[str]:
+    return [reading.at(place).email for _, place in reading.marks()]
+
+
+@pytest.mark.parametrize("policy", ["on", "off"])
+def test_a_sealed_backup_is_read_as_an_unsealed_one_is(pool: FakePool, policy: str) -> None:
+    store = FakeStore()
+    pool.add("eve@x.io", name='Line\nend, \u2028 and \\ "quotes"')
+    a_backup(store, pool, mfa_policy=policy)
+    with (
+        read_backup(store, KEY, FakeReport(), "backup", beside=True, seal=seal) as sealed,
+        read_backup(store, KEY, FakeReport(), "backup", beside=True) as looked_into,
+    ):
+        assert list(sealed.marks()) == list(looked_into.marks())
+        assert of_everybody(sealed) == of_everybody(looked_into) == [user.email for user in sealed.users()]
+        assert sealed.sha256 == looked_into.sha256 and sealed.count == looked_into.count == 3
+        assert sealed.settings == looked_into.settings != {}
+        assert (sealed.factors is None) == (policy == "off")
+        username = next(user.username for user in sealed.users() if user.email == "ada@x.io")
+        [(name, place)] = sealed.named({username, "nobody"})
+        assert name == username and sealed.at(place).email == "ada@x.io"
+
+
+def test_a_seal_vouches_for_the_bytes_and_not_for_what_changed_them(store: FakeStore) -> None:
+    change(store, "data.json", a_file([an_entry("eve@x.io")]))
+    with pytest.raises(Unreadable, match="changed or damaged"):
+        read_backup(store, KEY, FakeReport(), "backup", seal=seal)
+
+
+def test_a_sealed_line_that_is_no_user_is_found_when_somebody_looks(store: FakeStore) -> None:
+    """Of a version of ours that wrote what this one does not take."""
+    data = Hashing([a_file([{**an_entry(username='a "b"'), "Enabled": "yes"}])])
+    change(store, "data.json", b"".join(data))
+    manifest, _ = read_manifest([store.read(f"{KEY}/manifest.json")])
+    parts = tuple(
+        replace(part, size=data.size, sha256=data.sha256, count=1) if part.name == "data.json" else part
+        for part in manifest.parts
+    )
+    manifest = replace(manifest, parts=parts)
+    change(store, "manifest.json", write_manifest(manifest, seal(signed_bytes(manifest))))
+    with read_backup(store, KEY, FakeReport(), "backup", seal=seal) as reading:
+        [(_, place)] = reading.marks()
+        with pytest.raises(Unreadable, match="no user"):
+            reading.at(place)
+        with pytest.raises(Unreadable, match="no user"):
+            list(reading.named({"ada"}))
+
+
+def test_a_user_longer_than_most_is_found_whole(store: FakeStore) -> None:
+    change(store, "data.json", a_file([an_entry("a@x.io"), an_entry("b@x.io", name="B" * 40_000)]))
+    store.delete(f"{KEY}/manifest.json")
+    for part in ("groups.json", "pool.json"):
+        store.delete(f"{KEY}/{part}")
+    with read_backup(store, KEY, FakeReport(), "backup") as reading:
+        places = [place for _, place in reading.marks()]
+        assert [len(reading.at(place).attributes["name"]) for place in places] == [3, 40_000]
+
+
+def test_whoever_comes_twice_has_one_mark(tmp_path: Path) -> None:
+    file = tmp_path / "users.json"
+    ada = an_entry("ada@x.io")
+    file.write_bytes(a_file([ada, an_entry("bob@x.io"), {**ada, "Enabled": False}]))
+    with read_file(str(file), FakeReport(), "backup") as reading:
+        assert of_everybody(reading) == ["ada@x.io", "bob@x.io"] and reading.count == 3
+        [(_, place)] = reading.named({ada["Username"]})
+        assert reading.at(place).enabled
+
+
+def test_nothing_is_a_side_too() -> None:
+    with module.Reading.nothing("gone") as reading:
+        assert (list(reading.users()), list(reading.marks()), reading.memberships) == ([], [], {})
+
+
+@pytest.mark.parametrize(
+    ("part", "lost"),
+    [("pool.json", "settings"), ("mfa.json", "factors")],
+)
+def test_damage_beside_the_users_is_told_and_ends_nothing(pool: FakePool, part: str, lost: str) -> None:
+    store = FakeStore()
+    a_backup(store, pool, mfa_policy="on")
+    change(store, part, b"{}")
+    with read_backup(store, KEY, FakeReport(), "backup", beside=True, seal=seal) as reading:
+        assert reading.count == 2 and list(reading.unread) == [part]
+        assert getattr(reading, lost) is None
 
 
 # --- no room on this host ----------------------------------------------------------------------------

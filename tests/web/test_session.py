@@ -24,6 +24,7 @@ SAMPLES: dict[str, Any] = {
     "job": 1,
     "backup": "2026-11-22.01-00-00/biomage-user-pool-case-insensitive-production",
     "part": "data.json",
+    "form": "csv",
 }
 
 
