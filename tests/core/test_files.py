@@ -76,7 +76,7 @@ def test_the_lines_of_our_own_layout_are_its_entries(people: list[Entry], size: 
 
 def test_lines_of_our_own_layout_are_seen_to_their_end() -> None:
     for end in range(len(FILE) - 1):  # the line end of the last line is no loss
-        with pytest.raises(Unreadable, match="was cut|not laid out"):
+        with pytest.raises(Unreadable, match=r"was cut|not laid out"):
             list(files.read_lines([FILE[:end]]))
 
 
