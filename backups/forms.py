@@ -108,14 +108,20 @@ def backups_to_choose(chosen: str) -> list[Group]:
 
 
 def sides_to_choose(chosen: str) -> list[Group]:
-    """What can be compared: the suggested backups, the live pools, then every other readable backup."""
+    """What can be compared: the suggested backups, the live pools, then every other readable backup.
+
+    A pool that is gone is among them: compared with it, the whole backup is what is missing.
+    """
     groups = backups_to_choose(chosen)
-    pools = Pool.objects.exclude(presence=Pool.Presence.GONE)
-    live = _groups(
-        ("Live pools", (Option(f"live:{p.pool_id}", _pool(p), f"live:{p.pool_id}" == chosen) for p in pools))
-    )
+    gone: list[Option] = []
+    live: list[Option] = []
+    for pool in Pool.objects.all():
+        value = f"live:{pool.pool_id}"
+        listed = gone if pool.presence == Pool.Presence.GONE else live
+        listed.append(Option(value, _pool(pool), value == chosen))
+    pools = _groups(("Live pools", live), ("Pools that are gone", gone))
     first = 1 if groups and groups[0].label == "Suggested" else 0
-    return [*groups[:first], *live, *groups[first:]]
+    return [*groups[:first], *pools, *groups[first:]]
 
 
 def pools_to_choose(chosen: str) -> list[Option]:

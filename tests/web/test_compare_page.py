@@ -177,10 +177,14 @@ def test_a_backup_that_cannot_be_read_cannot_be_chosen(iva: Client) -> None:
     assert "no readable backup" in text(page)
 
 
-def test_a_pool_that_is_gone_is_no_live_pool(iva: Client) -> None:
+def test_a_pool_that_is_gone_can_be_compared_and_is_called_so(iva: Client) -> None:
     a_pool(presence=Pool.Presence.GONE)
-    a_backup(suggested=True)
-    assert LIVE not in iva.get("/compare/").content.decode()
+    backup = a_backup(suggested=True)
+    page = iva.get("/compare/").content.decode()
+    assert "Live pools" not in page
+    assert page.index("Pools that are gone") < page.index(f'<option value="{LIVE}"')
+    assert iva.post("/compare/", {"from": backup.key, "to": LIVE}).status_code == 302
+    assert Job.objects.get().params == {"from": backup.key, "to": LIVE}
 
 
 def test_comparing_starts_a_job_and_opens_its_page(iva: Client) -> None:
