@@ -20,6 +20,7 @@ from playwright.sync_api import Page, expect
 import tests.settings  # noqa: F401 - it sets what the product's processes need
 from tests import servers
 from tests.browser.desk import LONG, Desk, chromium
+from tests.demo.people import production
 from tests.product import serve
 
 FOLDER = servers.ROOT / "docs" / "screens"
@@ -69,11 +70,31 @@ def walk(iva: Desk, guest: Desk) -> None:
     shoot(iva.page, "compare")
     iva.button("Compare A with B").click()
     expect(iva.count("only in A")).to_be_visible(timeout=LONG)
+    compared = iva.page.url
     shoot(iva.page, "comparison", narrow=True)
+
+    iva.link(re.compile("^changed")).click()
+    expect(iva.page.locator("ul.changes").first).to_be_visible()
+    shoot(iva.page, "comparison-rows", at="#rows")
+
+    servers.manage("history", iva.product.settings, "--rebuild")
+    iva.go("Compare")
+    iva.link("History of one user").click()
+    people = production()
+    iva.page.get_by_label("Pool").select_option(people.pool_name)
+    iva.page.get_by_label("E-mail").fill(next(p for p in people.people if p.before).email)
+    iva.button("Show history").click()
+    shoot(iva.page, "history", narrow=True)
+    iva.go("Overview")
+    iva.block("staging").get_by_role("link", name="Find the last good backup").click()
+    shoot(iva.page, "find")
+    iva.button("Find the last good backup").click()
+    expect(iva.page.get_by_role("region", name="Around the change")).to_be_visible(timeout=LONG)
+    shoot(iva.page, "found", narrow=True)
 
     iva.go("Restore")
     shoot(iva.page, "restore")
-    iva.page.go_back()
+    iva.page.goto(compared)
     iva.button("Plan a restore of these 150 users").click()
     expect(iva.heading("The plan")).to_be_visible(timeout=LONG)
     shoot(iva.page, "plan", narrow=True)
@@ -91,25 +112,26 @@ def walk(iva: Desk, guest: Desk) -> None:
     shoot(iva.page, "settings", narrow=True)
 
 
-def shoot(page: Page, name: str, *, narrow: bool = False) -> None:
-    """The page as it stands, from its top: in both schemes, and where asked on a narrow screen."""
+def shoot(page: Page, name: str, *, narrow: bool = False, at: str = "body") -> None:
+    """The page as it stands, from the top of ``at``: in both schemes, and where asked on a narrow screen."""
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-        take(page, f"{name}-{scheme}", WIDE)
+        take(page, f"{name}-{scheme}", WIDE, at)
     page.emulate_media(color_scheme="light")
     if narrow:
         page.set_viewport_size({"width": NARROW, "height": 800})
-        take(page, f"{name}-narrow", NARROW)
+        take(page, f"{name}-narrow", NARROW, at)
         page.set_viewport_size({"width": WIDE, "height": 800})
 
 
-def take(page: Page, name: str, width: int) -> None:
-    height = min(TALLEST[width], int(page.evaluate("document.documentElement.scrollHeight")))
+def take(page: Page, name: str, width: int, at: str) -> None:
+    top = int(page.locator(at).evaluate("it => it.getBoundingClientRect().top + scrollY"))
+    height = min(TALLEST[width], int(page.evaluate("document.documentElement.scrollHeight")) - top)
     page.screenshot(
         path=FOLDER / f"{name}.png",
         full_page=True,
         animations="disabled",
-        clip={"x": 0, "y": 0, "width": width, "height": height},
+        clip={"x": 0, "y": top, "width": width, "height": height},
     )
     print(f"  {name}", flush=True)
 

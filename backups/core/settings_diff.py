@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from backups.core.setting_sides import LISTS, MADE_IDS, OF_CLIENTS, ORDER, POOL, Item, Side, match
 from backups.core.setting_words import Leaves, Path, label, only_in_a_new_pool, security, told
 
-NOT_HELD = "This backup does not hold it."
+NOT_HELD = "This side does not hold it."
 WHOSE = "Which app client it belongs to is not known: the app clients could not all be read on both sides."
 SECRETS = "Secrets were not compared: a backup holds them sealed or not at all."
 

@@ -98,10 +98,16 @@ def verdict(result: Result) -> Verdict:
 def security(result: Result) -> list[tuple[str, str]]:
     """(code, sentence) of what touches security, the most important first."""
     found: Mapping[str, int] = result["security"]
+    order = [code for code in SECURITY if code in found]
     return [
-        (code, SECURITY.get(code, f"{{n}}: {code}").format(n=plural(count, _NOUNS.get(code, "user"))))
-        for code, count in found.items()
+        (code, SECURITY.get(code, f"{{n}}: {code}").format(n=plural(found[code], _NOUNS.get(code, "user"))))
+        for code in [*order, *sorted(found.keys() - SECURITY.keys())]
     ]
+
+
+def fields(result: Result) -> list[tuple[str, int]]:
+    """(field, of how many users it changed), the most often changed first."""
+    return sorted(result["fields"].items(), key=lambda field: (-field[1], field[0]))
 
 
 def bars(result: Result) -> list[Bar]:

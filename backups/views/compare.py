@@ -172,17 +172,18 @@ def _result(request: HttpRequest, job: Job) -> dict[str, Any]:
     rows = chosen.rows()
     restorable = can_be_restored(job)
     listed = int(result["listed"])
+    fields, security = said.fields(result), said.security(result)
     return {
         "result": result,
         "verdict": said.verdict(result),
-        "security": said.security(result),
+        "security": security,
         "bars": said.bars(result),
         "unknown": said.unknown(result),
         "unread": said.unread(result),
-        "fields": list(result["fields"].items())[:MOST_FIELDS],
-        "more_fields": max(0, len(result["fields"]) - MOST_FIELDS),
-        "names": _with(result["fields"], chosen.field),
-        "codes": _with(result["security"], chosen.security),
+        "fields": fields[:MOST_FIELDS],
+        "more_fields": max(0, len(fields) - MOST_FIELDS),
+        "names": _with([name for name, _ in fields], chosen.field),
+        "codes": _with([code for code, _ in security], chosen.security),
         "chosen": chosen,
         "filters": urlencode(chosen.filters()),
         "tabs": [
@@ -201,7 +202,7 @@ def _result(request: HttpRequest, job: Job) -> dict[str, Any]:
     }
 
 
-def _with(names: dict[str, int], chosen: str) -> list[str]:
+def _with(names: list[str], chosen: str) -> list[str]:
     """What can be filtered by; what is chosen is among it, whatever it is."""
     return [*names, *([chosen] if chosen and chosen not in names else [])]
 

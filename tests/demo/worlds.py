@@ -14,10 +14,13 @@ from __future__ import annotations
 import fcntl
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -118,7 +121,7 @@ def cbr_file(entries: Iterable[Entry]) -> bytes:
 
 class _Maker:
     def __init__(self, aws: Mapping[str, str], seal: Seal, now: datetime) -> None:
-        self.seal, self.now = seal, now
+        self.seal, self.now, self.environment = seal, now, dict(aws)
         session = boto3.Session(
             aws["AWS_ACCESS_KEY_ID"], aws["AWS_SECRET_ACCESS_KEY"], region_name=aws["AWS_REGION"]
         )
@@ -227,8 +230,8 @@ class _Pool:
         maker.cognito.create_user_pool_client(
             UserPoolId=made["Id"],
             ClientName=f"biomage-cellenics-{who.environment}",
-            ExplicitAuthFlows=["ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
-            WriteAttributes=["name", "email", *(f"custom:{name}" for name in CUSTOM)],
+            ExplicitAuthFlows=FLOWS,
+            WriteAttributes=WRITES,
         )
         maker.cognito.create_identity_provider(
             UserPoolId=made["Id"],
@@ -324,16 +327,13 @@ class _Pool:
         for part in (*naming.PARTS, naming.MANIFEST, naming.CHECKED):
             self.maker.put(bucket, f"{key}/{part}", shelf.read(f"{key}/{part}"))
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The two settings that matter most, as AWS describes them."""
-        pool = self.aws.describe_user_pool(UserPoolId=self.id)["UserPool"]
-        client = self.aws.describe_user_pool_client(UserPoolId=self.id, ClientId=self.client)[
-            "UserPoolClient"
-        ]
-        client.pop("ClientSecret", None)
-        plain: dict[str, Any] = json.loads(json.dumps({"pool": pool, "clients": [client]}, default=iso))
-        return plain
+    @cached_property
+    def settings(self) -> list[tuple[str, Any, str]]:
+        """As the product reads them, before anything drifts."""
+        command = [sys.executable, "-m", "tests.demo.settings", self.maker.region, self.id]
+        environment = {**servers.plain_environment(), **self.maker.environment}
+        read = subprocess.run(command, cwd=servers.ROOT, env=environment, stdout=subprocess.PIPE, check=True)
+        return [(name, value, why) for name, value, why in json.loads(read.stdout)]
 
     def username(self, person: Person) -> str:
         return str(self.entries[person.number]["Username"])
@@ -362,6 +362,12 @@ class _Pool:
         self.maker.each(self._delete, [p for p in self.cast.people if p.number not in stays])
         self.maker.each(self._change, self.cast.drift.now)
         self._create(self.cast.drift.newcomers)
+        self.aws.update_user_pool_client(  # somebody let passwords be sent in clear
+            UserPoolId=self.id,
+            ClientId=self.client,
+            WriteAttributes=WRITES,  # what is not named is reset
+            ExplicitAuthFlows=[*FLOWS, "ALLOW_USER_PASSWORD_AUTH"],
+        )
 
     def empty(self, bucket: str) -> None:
         """Three are left, and a backup of those three is the newest object."""
@@ -418,12 +424,14 @@ class _PoolThen:
         return (self.pool.username(person) for person in self.people if group in person.groups)
 
     def settings(self, stopping: Callable[[], bool] = never) -> Iterator[tuple[str, Any, str]]:
-        yield from ((name, value, "") for name, value in self.pool.settings.items())
+        yield from self.pool.settings
 
 
 START = timedelta(seconds=3)  # from cbr's schedule to the name that it gave
 TOOL = "cognito-admin 0.1.0"
 CUSTOM = ("institution", "agreed_terms", "agreed_emails")
+FLOWS = ["ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
+WRITES = ["name", "email", *(f"custom:{name}" for name in CUSTOM)]
 PASSWORD = "Demo-only-1!"  # of people who do not exist
 
 
