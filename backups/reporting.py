@@ -80,7 +80,7 @@ class JobReport:
 
     def intend(self, keys: Sequence[str], step: str = "") -> datetime:
         with transaction.atomic():
-            self._prove()
+            self.prove()
             now = database_now()
             rows = Item.objects.filter(job_id=self.lease.job_id, key__in=keys)
             if step:
@@ -128,7 +128,7 @@ class JobReport:
             rows.append(("count", counters))
         try:
             with transaction.atomic():
-                self._prove(counters=counters, phase=phase)
+                self.prove(counters=counters, phase=phase)
                 now, self._wants = database_now(), self._wanted()
                 if outcomes:
                     _upsert(self.lease.job_id, outcomes.values(), now)
@@ -147,7 +147,8 @@ class JobReport:
     def _wanted(self) -> str:
         return Job.objects.filter(pk=self.lease.job_id).values_list("wants", flat=True).first() or ""
 
-    def _prove(self, *, counters: dict[str, int] | None = None, phase: str | None = None) -> None:
+    def prove(self, *, counters: dict[str, int] | None = None, phase: str | None = None) -> None:
+        """Within a transaction, before what it writes. Raises Stop (lease-lost)."""
         values: dict[str, Any] = {"lease_until": Now() + timedelta(seconds=settings.LEASE_SECONDS)}
         if counters is not None:
             values["counters"] = counters

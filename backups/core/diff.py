@@ -2,7 +2,7 @@
 
     marks of A, then of B:   a line that both have -> the same user, counted and never looked into
     who is left:             read, and matched by sub: compared field by field
-    who is left of those:    matched by name (ENGINE: Username, e-mail), or only there
+    who is left of those:    matched by the ledger of a restore of ours, else by name, or only there
 
 A mark is 24 bytes: the digest of a user's line, and where it lies. Only lines that differ are read again,
 so a million users on each side need some 100 MB. Other bytes may still be the same user, and are looked into.
@@ -13,9 +13,11 @@ from __future__ import annotations
 import hashlib
 import struct
 from array import array
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import islice
 from types import MappingProxyType
 
 import orjson
@@ -39,9 +41,9 @@ SECURITY: Mapping[str, str] = MappingProxyType(
     {  # most important first
         "privileged": "{n} gained a group with an IAM role",
         "enabled": "{n} disabled in A and enabled in B",
-        "contact": "{n} under the same sub with another e-mail or phone number, or verified anew",
+        "contact": "{n} under the same sub with another e-mail or phone number, or verified otherwise",
         "factors": "{n} with other second factors",
-        "role": "{n} with another IAM role",
+        "role": "{n} whose IAM role differs",
         "triggers": "{n} among the Lambda triggers",
         "mfa": "{n} of multi-factor authentication",
         "clients": "{n} of app clients",
@@ -52,6 +54,8 @@ SECURITY: Mapping[str, str] = MappingProxyType(
     }
 )
 """Code -> what it means; {n} is a number with its noun: "3 users", "1 setting"."""
+_MADE_BY_AN_ADMIN = frozenset({"FORCE_CHANGE_PASSWORD", "RESET_REQUIRED"})
+"""Statuses that nobody gets by signing up: invited, or imported."""
 _CONTACT = frozenset({"email", "phone_number", "email_verified", "phone_number_verified"})
 
 Memberships = Mapping[str, frozenset[str]]  # Username -> names of groups
@@ -102,7 +106,7 @@ class Change:
     kind: Kind
     user: User  # of "from", except for ONLY_TO and an ambiguous one of "to"
     other: User | None = None  # of "to", where there are two
-    matched_by: str = ""  # sub | username | email
+    matched_by: str = ""  # sub | restore | username | email
     fields: tuple[tuple[str, str, str], ...] = ()  # (field, old, new); "" is "not there"
     security: tuple[str, ...] = ()  # codes of SECURITY
     side: str = "from"  # whose ``user`` is
@@ -146,8 +150,8 @@ class Choices:
     rules: Rules
     dates: bool = False
     privileged: frozenset[str] = frozenset()
-    # Those of these subs that restores of ours made: they are the people of the backup.
-    restored: Callable[[Collection[str]], Collection[str]] = lambda subs: ()
+    # Those of these subs that restores of ours made -> what the same person was before, as ``User.key``.
+    restored: Callable[[Collection[str]], Mapping[str, Collection[str]]] = lambda subs: {}
 
 
 def diff(
@@ -285,14 +289,16 @@ class _Diff:
     ) -> tuple[list[tuple[int, int, str]], dict[int, str], dict[int, str]]:
         """(place, place, how) of who is one person; place -> how of those whose name fits more than one.
 
-        The surer name first; neither order nor direction matters.
+        What a restore wrote down first, then the surer name; neither order nor direction matters.
         """
+        matched: list[tuple[int, int, str]] = []
+        if only_a and only_b:
+            matched += [(mine, theirs, "restore") for mine, theirs in self._made(only_a, only_b)]
         there = self._names(self.b, only_b, None) if only_a and only_b else {}
         here = self._names(self.a, only_a, there) if there else {}
-        matched: list[tuple[int, int, str]] = []
         ambiguous_a: dict[int, str] = {}
         ambiguous_b: dict[int, str] = {}
-        taken_a, taken_b = set[int](), set[int]()
+        taken_a, taken_b = {mine for mine, _, _ in matched}, {theirs for _, theirs, _ in matched}
         for how in ("username", "email"):
             for name in [name for name in here if name[0] == how]:
                 mine = [place for place in here[name] if place not in taken_a]
@@ -307,6 +313,31 @@ class _Diff:
                     ambiguous_a |= dict.fromkeys(mine, how)
                     ambiguous_b |= dict.fromkeys(theirs, how)
         return sorted(matched), ambiguous_a, ambiguous_b
+
+    def _made(self, only_a: Sequence[int], only_b: Sequence[int]) -> Iterator[tuple[int, int]]:
+        """Places of who was made out of whom by restores of ours, where that is one on either side."""
+        of_a, of_b = self._whose(self.a, only_a), self._whose(self.b, only_b)
+        pairs = {
+            (mine, it) for mine, key in self._keys(self.a, only_a if of_b else ()) for it in of_b.get(key, ())
+        }
+        pairs |= {
+            (it, its) for its, key in self._keys(self.b, only_b if of_a else ()) for it in of_a.get(key, ())
+        }
+        mine, theirs = Counter(mine for mine, _ in pairs), Counter(its for _, its in pairs)
+        return ((one, other) for one, other in pairs if mine[one] == theirs[other] == 1)
+
+    def _keys(self, side: Side, places: Iterable[int]) -> Iterator[tuple[int, str]]:
+        return ((place, self._at(side, place).key) for place in places)
+
+    def _whose(self, side: Side, places: Iterable[int]) -> dict[str, list[int]]:
+        """Key of a user -> places of those whom restores made out of that one."""
+        found: dict[str, list[int]] = {}
+        keys = self._keys(side, places)
+        while some := {key: place for place, key in islice(keys, EVERY)}:
+            for new, before in self.choices.restored(some.keys()).items():
+                for old in before:
+                    found.setdefault(old, []).append(some[new])
+        return found
 
     def _names(
         self, side: Side, places: Iterable[int], wanted: Collection[tuple[str, bytes]] | None
@@ -326,7 +357,7 @@ class _Diff:
         for mine, theirs, _ in matched:
             user, other = self._at(self.a, mine), self._at(self.b, theirs)
             for one, since in ((user, self.b.taken_at), (other, self.a.taken_at)):
-                if since and in_utc(one.created) > since:
+                if since and in_utc(one.created) > since and one.status not in _MADE_BY_AN_ADMIN:
                     newer.setdefault(one.sub, []).append((mine, theirs))
         ours = self.choices.restored(newer.keys()) if newer else ()
         return {pair for sub, pairs in newer.items() if sub not in ours for pair in pairs}
@@ -375,7 +406,7 @@ class _Diff:
                 codes.add("enabled" if new == "true" else "disabled")
             elif name == FACTORS:
                 codes.add("factors")
-            elif name in _CONTACT:
+            elif name in _CONTACT and user.key == other.key:
                 codes.add("contact")
             elif name == GROUPS:
                 before = self.groups_a.get(user.username, frozenset()) & self.choices.privileged

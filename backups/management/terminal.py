@@ -104,10 +104,11 @@ class Command(BaseCommand):
         name = f"{getpass.getuser()}@{socket.gethostname()}"
         return actions.Actor(runner.TERMINAL + name, name, terminal=True)
 
-    def pool(self, named: str | None, what: str = "--pool") -> Pool:
+    def pool(self, named: str | None, what: str = "--pool", *, gone: bool = False) -> Pool:
         """By id or name, in the configured Regions as AWS lists them now; asked for when it is missing.
 
         Where AWS does not list them, a pool is asked by its id, and one that was seen earlier will do.
+        ``gone``: where none stands, one that is gone will do too.
         """
         silent = catalogue.look_at_pools()
         if silent and named and "_" in named:  # as every id has
@@ -115,6 +116,8 @@ class Command(BaseCommand):
         here = Pool.objects.filter(region__in=settings.POOL_REGIONS)
         pools = list(here.exclude(presence=Pool.Presence.GONE))
         found = [pool for pool in pools if named in (pool.pool_id, pool.name)]
+        if gone and not found:
+            found = [pool for pool in here if named in (pool.pool_id, pool.name)]
         if silent and not (found if named else pools):
             self.stop(f"AWS did not list the pools: {' '.join(silent.values())}", 1)
         if named is None:

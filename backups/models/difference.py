@@ -31,7 +31,7 @@ class Difference(models.Model):
     key = models.CharField(max_length=400)  # a user's key; a group's name; where a setting stands
     label = models.CharField(max_length=2100)
     username = models.CharField(max_length=200, blank=True)  # of a setting: whose it is, an app client's name
-    matched_by = models.CharField(max_length=10, blank=True)  # sub | email | username
+    matched_by = models.CharField(max_length=10, blank=True)  # sub | restore | email | username
     fields = models.JSONField(default=list)
     names = models.TextField(blank=True)
     security = models.CharField(max_length=120, blank=True)

@@ -38,6 +38,7 @@ class Item(models.Model):
             models.Index(fields=["job", "position"]),
             models.Index(fields=["job", "action", "reason"]),
             models.Index(fields=["job", "outcome", "reason"]),
+            models.Index(fields=["new_sub"], name="whom_a_restore_made"),
         ]
 
     def __str__(self) -> str:

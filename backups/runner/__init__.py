@@ -19,7 +19,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, DataError, transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
@@ -165,13 +165,18 @@ def sweep() -> int:
     for job in jobs:
         if job.state == State.QUEUED and "terminal" in job.params:
             _leave(job, "Paused: the terminal that asked for it went away before it began. Resume it.")
-        elif job.state != State.QUEUED and str(job.params.get("source", "")).startswith(FILE):
+        elif job.state != State.QUEUED and of_a_file(job):
             _leave(job, f"Paused: the terminal that ran it went away. {ON_ITS_HOST}")
         elif job.state == State.WAITING:
             _wake(job)
         else:
             queue.send(job)
     return len(jobs)
+
+
+def of_a_file(job: Job) -> bool:
+    """Whether it reads a file of one host, where another one may lie under the same path."""
+    return any(str(job.params.get(name, "")).startswith(FILE) for name in ("source", "from", "to"))
 
 
 def _stands(job: Job) -> QuerySet[Job]:
@@ -204,7 +209,10 @@ def _work(job: Job, report: JobReport) -> Ended | None:
         return ended
     except Stop as stop:
         return _stopped(job, report, stop)
-    except DatabaseError:
+    except DatabaseError as error:
+        if isinstance(error, DataError):  # what it does not take today it takes at no other time
+            log.exception("job failed", job=job.pk)
+            return _failed(job, report, f"The database does not take what was found. {_kept(job)}")
         raise  # nothing can be written down now: the lease runs out, and the next worker goes on
     except Refusal as refusal:
         return _failed(job, report, str(refusal))

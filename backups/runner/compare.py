@@ -7,7 +7,7 @@ A, B -> users, by marks      ┐
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +18,7 @@ from backups.core.matching import Rules
 from backups.core.settings_diff import diff_settings
 from backups.core.snapshot import iso
 from backups.engine.compare import compare
-from backups.models import Difference, Item, Job, database_now
+from backups.models import Item, Job, database_now
 from backups.reporting import JobReport
 from backups.runner.chosen import FORM
 from backups.runner.differences import LISTED, Kept
@@ -26,10 +26,11 @@ from backups.runner.sources import LIVE, Side, facts_for, read_side, taken_at
 from backups.runner.words import Ended
 
 BATCH = 1_000
+FIELDS = 300
+"""Names of fields that a result tells."""
 
 
 def compare_sides(job: Job, report: JobReport) -> Ended:
-    Difference.objects.filter(job=job).delete()  # an earlier try's, cut short
     a_read = database_now()
     report.phase("Reading from")
     a = read_side(job.params["from"], report, "read_from", beside=True)
@@ -37,13 +38,13 @@ def compare_sides(job: Job, report: JobReport) -> Ended:
         b_read = database_now()
         report.phase("Reading to")
         b = read_side(job.params["to"], report, "read_to", beside=True)
-        with b.reading:
-            result = _compared(job, report, a, b, (a_read, b_read))
+        with b.reading, Kept(job, report) as keep:
+            result = _compared(job, report, keep, a, b, (a_read, b_read))
     return Ended(State.DONE, _sentence(result), result)
 
 
 def _compared(
-    job: Job, report: JobReport, a: Side, b: Side, read_at: tuple[datetime, datetime]
+    job: Job, report: JobReport, keep: Kept, a: Side, b: Side, read_at: tuple[datetime, datetime]
 ) -> dict[str, Any]:
     facts = b.reading.facts or a.reading.facts or facts_for(a.pool_name, b.pool_name)
     counts, dates = Counts(), bool(job.params.get("dates"))
@@ -54,15 +55,13 @@ def _compared(
         restored=_restored,
     )
     taken = (_taken(a, read_at[0]), _taken(b, read_at[1]))
-    keep = Kept(job)
     keep.users(compare(a.reading, b.reading, choices, report, counts, taken=taken))
     groups = _groups(a, b, keep, counts)
     settings, unread = _settings(a, b, keep, counts)
-    keep.flush()
     return {
         "form": FORM,
-        "from": _about(a, read_at[0]),
-        "to": _about(b, read_at[1]),
+        "from": _about(a, read_at[0], counts.from_users),
+        "to": _about(b, read_at[1], counts.to_users),
         "users": {
             "from": counts.from_users,
             "to": counts.to_users,
@@ -75,7 +74,7 @@ def _compared(
         "memberships": None if groups is None else _memberships(counts),
         "settings": settings,
         "unread": unread,
-        "fields": counts.fields,
+        "fields": _most(counts.fields),
         "security": counts.security,
         "listed": keep.listed,
         "whole": counts.whole,
@@ -88,10 +87,10 @@ def _groups(a: Side, b: Side, keep: Kept, counts: Counts) -> dict[str, int] | No
     if a.reading.groups is None or b.reading.groups is None:
         return None
     changes, same = diff.diff_groups(a.reading.groups, b.reading.groups)
-    if not counts.whole:
+    if not (a.gone or b.gone):  # groups go with their pool; that is one sentence, and no change of theirs
         keep.groups(changes)
-    for change in changes:
-        _count(counts, change.security)
+        for change in changes:
+            _count(counts, change.security)
     kinds = [change.kind for change in changes]
     told = {kind.value: kinds.count(kind) for kind in (Kind.CHANGED, Kind.ONLY_FROM, Kind.ONLY_TO)}
     return {"same": same, **told}
@@ -134,13 +133,31 @@ def _count(counts: Counts, codes: Iterable[str]) -> None:
         counts.security[code] = counts.security.get(code, 0) + 1
 
 
-def _restored(subs: Collection[str]) -> frozenset[str]:
-    """Those that restores of ours made, into whichever pool."""
-    asked, found = list(subs), set[str]()
+def _restored(subs: Collection[str]) -> dict[str, frozenset[str]]:
+    """Those that restores of ours made, into whichever pool -> every key the same person had before."""
+    made = known = _made_of(subs)
+    asked = set(subs)
+    while more := set[str]().union(*known.values()) - asked:  # restored more than once
+        asked |= more
+        known = known | _made_of(more)
+    return {sub: _before(sub, known) for sub in made}
+
+
+def _made_of(subs: Collection[str]) -> dict[str, set[str]]:
+    asked, found = list(subs), dict[str, set[str]]()
     for start in range(0, len(asked), BATCH):
         rows = Item.objects.filter(job__kind=Job.Kind.RESTORE, new_sub__in=asked[start : start + BATCH])
-        found |= set(rows.filter(intended_at__isnull=False).values_list("new_sub", flat=True))
-    return frozenset(found)
+        for new, old in rows.filter(intended_at__isnull=False).values_list("new_sub", "key"):
+            found.setdefault(new, set()).add(old)
+    return found
+
+
+def _before(sub: str, known: Mapping[str, set[str]]) -> frozenset[str]:
+    found, following = set[str](), {sub}
+    while following:
+        found |= following
+        following = set[str]().union(*(known.get(one, ()) for one in following)) - found
+    return frozenset(found - {sub})
 
 
 def _guessed(a: Side, b: Side) -> Rules:
@@ -152,7 +169,12 @@ def _taken(side: Side, read_at: datetime) -> str:
     return iso(read_at) if side.name.startswith(LIVE) else taken_at(side.name, side.reading)
 
 
-def _about(side: Side, read_at: datetime) -> dict[str, Any]:
+def _most(fields: Mapping[str, int]) -> dict[str, int]:
+    """The fields that changed most; a strange file may have any number of names."""
+    return dict(sorted(fields.items(), key=lambda field: (-field[1], field[0]))[:FIELDS])
+
+
+def _about(side: Side, read_at: datetime, users: int) -> dict[str, Any]:
     reading = side.reading
     return {
         "key": side.name,
@@ -161,7 +183,7 @@ def _about(side: Side, read_at: datetime) -> dict[str, Any]:
         "pool_name": side.pool_name,
         "pool_id": side.pool_id,
         "read_at": read_at.isoformat(),
-        "users": reading.count,
+        "users": users,
         "groups": None if reading.groups is None else len(reading.groups),
         "gone": side.gone,
         "changing": reading.changing,
@@ -172,9 +194,10 @@ def _sentence(result: dict[str, Any]) -> str:
     users = result["users"]
     told = [f"{users['only_from']:,} only in the first", f"{users['only_to']:,} only in the second"]
     told += [f"{users['changed']:,} changed", f"{users['same']:,} the same"]
-    others = users["anew"] + users["again"] + users["ambiguous_from"] + users["ambiguous_to"]
-    if others:
+    if others := users["anew"] + users["again"]:
         told.insert(3, f"{others:,} under another sub")
+    if ambiguous := users["ambiguous_from"] + users["ambiguous_to"]:
+        told.insert(-1, f"{ambiguous:,} ambiguous")
     return f"{', '.join(told)}."
 
 
@@ -194,7 +217,7 @@ def _notes(a: Side, b: Side, counts: Counts, keep: Kept, *, known: bool, dates: 
     if counts.again:
         notes.append(
             f"{_people(counts.again)} there under an address that was registered again after the other side "
-            "was taken: perhaps the same person, perhaps not."
+            "was taken, by no restore that this database knows: perhaps the same person, perhaps not."
         )
     if counts.ambiguous_from or counts.ambiguous_to:
         notes.append("Some names fit more than one user: nobody is matched by them, and they are listed.")
@@ -206,7 +229,7 @@ def _notes(a: Side, b: Side, counts: Counts, keep: Kept, *, known: bool, dates: 
     if keep.secrets:
         notes.append("Secrets of app clients and identity providers are not compared.")
     if keep.cut:
-        notes.append(f"{LISTED:,} users are listed one by one at most; the numbers are of all of them.")
+        notes.append(f"{LISTED:,} users of a kind are listed one by one at most; the numbers are of all.")
     return notes
 
 

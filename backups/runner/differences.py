@@ -2,34 +2,61 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
+from types import TracebackType
+
+from django.db import DatabaseError, transaction
 
 from backups.core.diff import Change, GroupChange, Kind
 from backups.core.settings_diff import SettingChange
+from backups.engine.ports import Stop
 from backups.models import Difference, Job
+from backups.reporting import JobReport
 
-LISTED = 200_000
-"""Users who are listed one by one; the numbers are of all of them."""
+LISTED = 100_000
+"""Users of a kind who are listed one by one; the numbers are of all of them."""
 BATCH = 1_000
-LONGEST_LABEL, LONGEST_WHOSE, LONGEST_KEY = 2_100, 200, 400
+MOST = 1 << 23
+"""Characters of rows that are held before they are written."""
+LONGEST_LABEL, LONGEST_NAME, LONGEST_KEY = 2_100, 200, 400
+"""Of models.Difference; what other tools wrote may be longer, and is cut for the list only."""
 
 
 class Kept:
-    """Rows, written as they come. Nothing is listed where one side is empty: the other is all there is."""
+    """Rows, written as they come, each time with a proof that the job is still ours.
 
-    def __init__(self, job: Job) -> None:
-        self._job, self._rows = job, list[Difference]()
+    A context manager: an earlier try's rows go when it begins, and its own where it does not end well.
+    """
+
+    def __init__(self, job: Job, report: JobReport) -> None:
+        self._job, self._report, self._rows, self._size = job, report, list[Difference](), 0
         self.listed = 0
         self.cut = False  # more users differ than are listed
         self.secrets = False  # some were found among the settings, and not compared
 
+    def __enter__(self) -> Kept:
+        self._drop()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._flush()
+            return
+        with suppress(Stop, DatabaseError):  # whoever has the job now drops them
+            self._drop()
+
     def users(self, changes: Iterable[Change]) -> None:
-        told = 0
+        told: Counter[Kind] = Counter()
         for change in changes:
-            told += 1
-            if told <= LISTED:
+            told[change.kind] += 1
+            if told[change.kind] <= LISTED:
                 self._add(self._of_user(change))
-        self.cut = told > LISTED
+            else:
+                self.cut = True
 
     def groups(self, changes: Iterable[GroupChange]) -> None:
         for change in changes:
@@ -57,9 +84,9 @@ class Kept:
                     job=self._job,
                     of=Difference.Of.SETTING,
                     kind=change.kind,
-                    key=f"{change.setting}/{change.item}/{change.path}"[:LONGEST_KEY],
-                    label=change.label[:LONGEST_LABEL],
-                    username=(change.item or "")[:LONGEST_WHOSE],
+                    key=f"{change.setting}/{change.item}/{change.path}",
+                    label=change.label,
+                    username=change.item or "",
                     fields=fields,
                     names=_lines([change.label]),
                     security=_lines([change.security] if change.security else []),
@@ -68,9 +95,17 @@ class Kept:
                 )
             )
 
-    def flush(self) -> None:
-        Difference.objects.bulk_create(self._rows)
+    def _flush(self) -> None:
+        with transaction.atomic():
+            self._report.prove()
+            Difference.objects.bulk_create(self._rows)
         self._rows.clear()
+        self._size = 0
+
+    def _drop(self) -> None:
+        with transaction.atomic():
+            self._report.prove()
+            Difference.objects.filter(job=self._job).delete()
 
     def _of_user(self, change: Change) -> Difference:
         user, other, fields = change.user, change.other, _as_rows(change.fields)
@@ -97,14 +132,26 @@ class Kept:
         )
 
     def _add(self, row: Difference) -> None:
+        row.key, row.label = _kept(row.key)[:LONGEST_KEY], _kept(row.label)[:LONGEST_LABEL]
+        row.username = _kept(row.username)[:LONGEST_NAME]
+        row.names, row.search = _kept(row.names), _kept(row.search)
+        row.more = {
+            name: _kept(value) if isinstance(value, str) else value for name, value in row.more.items()
+        }
         self._rows.append(row)
         self.listed += 1
-        if len(self._rows) == BATCH:
-            self.flush()
+        self._size += len(row.search)
+        if len(self._rows) == BATCH or self._size > MOST:
+            self._flush()
 
 
 def _as_rows(fields: Iterable[tuple[str, str, str]]) -> list[dict[str, str]]:
-    return [{"field": name, "old": old, "new": new} for name, old, new in fields]
+    return [{"field": _kept(name), "old": _kept(old), "new": _kept(new)} for name, old, new in fields]
+
+
+def _kept(text: str) -> str:
+    """PostgreSQL keeps no NUL; the sign for it says that there was one."""
+    return text.replace("\0", "\N{SYMBOL FOR NULL}")
 
 
 def _lines(texts: Iterable[str]) -> str:

@@ -35,8 +35,9 @@ WORDS = {
 MEANS = {
     "anew": "The same person under another sub: made anew by a restore, or there before the other side was "
     "taken. Sub, Username, status and dates are new with every identity and count as no change.",
-    "again": "Somebody registered this address by themselves after the other side was taken. A restore "
-    "leaves them alone, and they inherit nothing: whoever has the address need not be who had it.",
+    "again": "The address was registered again after the other side was taken, or another tool made the "
+    "user: it was no restore that this database knows. A restore leaves them alone, and they inherit "
+    "nothing: whoever has the address need not be who had it.",
     "ambiguous": "The name fits more than one user, so nobody was matched. A restore's plan says for each of "
     "them what would be done; whose name is taken is skipped, never overwritten.",
 }
@@ -83,7 +84,8 @@ def verdict(result: Result) -> Verdict:
     if not any(kinds.values()):
         many = plural(users["same"], "user")
         same = f"Both sides hold the same {many}" if users["same"] else "Neither side holds a user"
-        return Verdict(same, tuple(rest), "idle" if _unlike(result) or unknown(result) else "good")
+        sure = not (_unlike(result) or unknown(result) or result["unread"] or _changing(result))
+        return Verdict(same, tuple(rest), "good" if sure else "idle")
     said = [f"{number(count)} {WORDS[name]}" for name, count in kinds.items() if count]
     said.append(f"{number(users['same'])} the same")
     if kinds["only_from"] and result["to"]["live"] and not result["from"]["live"]:
@@ -164,8 +166,9 @@ def _differ(counts: Mapping[str, int]) -> int:
 
 
 def _unlike(result: Result) -> list[str]:
-    """What differs besides users: "1 group", "2 pool settings". Groups go with all users that are gone."""
-    names = ["settings"] if result["whole"] else _OTHERS
+    """What differs besides users: "1 group", "2 pool settings"; not what goes with a pool or its users."""
+    gone = result["from"]["gone"] or result["to"]["gone"]
+    names = ["settings"] if gone else ["groups", "settings"] if result["whole"] else [*_OTHERS]
     counts = {_OTHERS[name]: _differ(result[name] or {}) for name in names}
     return [plural(count, noun) for noun, count in counts.items() if count]
 
@@ -178,8 +181,14 @@ def _others(result: Result) -> list[str]:
         said.append(f"{_and(differ)} {'differs' if [one[:2] for one in differ] == ['1 '] else 'differ'}.")
     if not_known and not result["whole"]:
         said.append(f"{_capital(_and(not_known))} were not compared: at least one side does not know them.")
+    left_out = plural(len({name for name, _, _ in result["unread"]}), "pool setting")
     if not (differ or not_known or result["whole"]):
-        said.append("Groups, memberships and pool settings are the same.")
+        if result["unread"]:
+            said.append("Groups, memberships and the pool settings that were compared are the same.")
+        else:
+            said.append("Groups, memberships and pool settings are the same.")
+    if result["unread"] and "pool settings" not in not_known:
+        said.append(f"{left_out} could not be compared.")
     return said
 
 

@@ -59,6 +59,8 @@ def comparison(request: HttpRequest, job: int) -> HttpResponse:
         "job": found,
         "from": from_,
         "to": to,
+        "from_backup": Backup.objects.filter(key=from_).first(),
+        "to_backup": Backup.objects.filter(key=to).first(),
         "from_words": forms.side(from_),
         "to_words": forms.side(to),
         "dates": found.params.get("dates", False),
@@ -151,14 +153,17 @@ def _usual() -> tuple[str, str]:
 
 
 def _presets() -> list[tuple[str, str, str]]:
-    """(words, from, to): for each live pool with a suggested backup, production first."""
-    pools = {pool.name: pool for pool in Pool.objects.filter(presence=Pool.Presence.THERE)}
+    """(words, from, to): for each pool with a suggested backup, production first; one that is gone too."""
+    known = Pool.objects.filter(presence__in=(Pool.Presence.GONE, Pool.Presence.THERE))
+    pools = {pool.name: pool for pool in known.order_by("presence")}  # "gone" first: a successor stands in
     suggested = Backup.objects.filter(suggested=True, pool_name__in=pools, state__in=forms.READABLE)
     found = sorted(suggested, key=lambda backup: (backup.environment != "production", backup.pool_name))
-    return [
-        (f"Suggested backup of {b.pool_name} with the live pool", b.key, f"live:{pools[b.pool_name].pool_id}")
-        for b in found
-    ]
+    return [(_words(pools[b.pool_name]), b.key, f"live:{pools[b.pool_name].pool_id}") for b in found]
+
+
+def _words(pool: Pool) -> str:
+    with_ = "the pool, which is gone" if pool.presence == Pool.Presence.GONE else "the live pool"
+    return f"Suggested backup of {pool.name} with {with_}"
 
 
 def _result(request: HttpRequest, job: Job) -> dict[str, Any]:

@@ -73,9 +73,19 @@ names = st.dictionaries(
 )
 sides = st.builds(side, people, st.none() | names, st.none() | st.just({"ada": "SMS_MFA"}), st.just(TAKEN))
 choices = st.builds(
-    lambda rules, dates: Choices(rules, dates=dates, privileged=frozenset({"admins"})),
+    lambda rules, dates, made: Choices(
+        rules,
+        dates=dates,
+        privileged=frozenset({"admins"}),
+        restored=lambda subs: {sub: made[sub] for sub in subs if sub in made},
+    ),
     st.builds(Rules, st.booleans(), st.booleans()),
     st.booleans(),
+    st.dictionaries(
+        st.sampled_from("12345678"),
+        st.lists(st.sampled_from("12345678"), unique=True, max_size=2),
+        max_size=4,
+    ),
 )
 
 
@@ -215,11 +225,49 @@ def test_who_registered_after_the_backup_is_told_apart_from_whom_a_restore_made(
     created: str, restored: Collection[str], kind: Kind
 ) -> None:
     old, new = a_user("ada@x.io", sub="1"), a_user("ada@x.io", sub="2", created=created)
-    choices = replace(EMAIL_POOL, restored=lambda subs: {sub for sub in subs if sub in restored})
+    choices = replace(EMAIL_POOL, restored=lambda subs: {sub: ("?",) for sub in subs if sub in restored})
     [change], counts = walk(side([old], taken_at=TAKEN), side([new], taken_at=LATER), choices)
     assert (change.kind, change.other) == (kind, new) and getattr(counts, kind.value) == 1
     [change], _ = walk(side([new], taken_at=LATER), side([old], taken_at=TAKEN), choices)
     assert change.kind == kind
+
+
+@pytest.mark.parametrize("status", ["FORCE_CHANGE_PASSWORD", "RESET_REQUIRED"])
+def test_nobody_is_said_to_have_registered_who_was_invited_or_imported(status: str) -> None:
+    old, new = a_user("ada@x.io", sub="1"), a_user("ada@x.io", sub="2", created=LATER, status=status)
+    [change], _ = walk(side([old], taken_at=TAKEN), side([new], taken_at=LATER))
+    assert change.kind == Kind.ANEW
+
+
+def ledger(*made: tuple[str, *tuple[str, ...]]) -> Choices:
+    """(new sub, what the same person was before): what restores of ours wrote down."""
+    known = {new: before for new, *before in made}
+    return replace(EMAIL_POOL, restored=lambda subs: {sub: known[sub] for sub in subs if sub in known})
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_whom_a_restore_made_is_the_same_person_whatever_the_name_is_now(turned: bool) -> None:
+    before = [a_user("ada@x.io", sub="1"), a_user("bob@x.io", sub="2"), a_user("bob@x.io", sub="3")]
+    after = [
+        a_user("lovelace@x.io", sub="7", created=LATER),  # restored twice, and has a new address
+        a_user("bob@x.io", sub="8", created=LATER),
+        a_user("bob@x.io", sub="9", created=LATER),
+    ]
+    a, b = side(before, taken_at=TAKEN), side(after, taken_at=LATER)
+    changes, counts = walk(*((b, a) if turned else (a, b)), ledger(("7", "5", "1"), ("8", "3"), ("9", "2")))
+    met = {frozenset((c.user.sub, c.other.sub)): (c.kind, c.matched_by) for c in changes if c.other}
+    assert met == dict.fromkeys(map(frozenset, ["17", "38", "29"]), (Kind.ANEW, "restore"))
+    assert counts.anew == 3 and counts.ambiguous_from == counts.ambiguous_to == 0
+
+
+def test_where_restores_made_two_out_of_one_the_name_decides() -> None:
+    a = [a_user("ada@x.io", sub="1")]
+    b = [a_user("ada@x.io", sub="2"), a_user("other@x.io", sub="3")]
+    changes, _ = walk(a, b, ledger(("2", "1"), ("3", "1")))
+    assert {(c.kind, c.user.sub, c.matched_by) for c in changes} == {
+        (Kind.ANEW, "1", "email"),
+        (Kind.ONLY_TO, "3", ""),
+    }
 
 
 def test_an_email_in_another_case_is_the_same_person_where_the_pool_folds() -> None:
@@ -329,7 +377,7 @@ def test_a_long_walk_asks_whether_to_go_on() -> None:
     asked = []
     a, b = [a_user(f"{n}@x.io") for n in range(1500)], [a_user("b@x.io")]
     list(diff(side(a), side(b), EMAIL_POOL, Counts(), lambda: asked.append(1)))
-    assert len(asked) == 4  # 1,500 subs, names and rows, and one there thrice
+    assert len(asked) == 6  # 1,500 subs, ledger, names and rows, and one there as often
 
 
 def test_groups_differ_by_name_and_by_what_they_are() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,11 +26,16 @@ RULES = Rules(email_is_username=True, case_sensitive=False)
 
 
 def drifted(
-    store: FakeStore, pool: FakePool, report: FakeReport | None = None, restored: frozenset[str] = frozenset()
+    store: FakeStore,
+    pool: FakePool,
+    report: FakeReport | None = None,
+    made: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[list[Change], Counts]:
     """The backup under KEY with the pool as it is now."""
     report, counts = report or FakeReport(), Counts()
-    choices = Choices(Rules.of(pool.facts()), restored=lambda subs: restored)
+    choices = Choices(
+        Rules.of(pool.facts()), restored=lambda subs: {sub: (made[sub],) for sub in subs if sub in made}
+    )
     with read_backup(store, KEY, report, "from") as a, read_pool(pool, report, "to") as b:
         return list(compare(a, b, choices, report, counts)), counts
 
@@ -78,7 +86,7 @@ def test_a_long_comparison_counts_and_can_be_stopped() -> None:
         read_backup(store, OTHER, FakeReport(), "to") as b,
     ):
         report = FakeReport()
-        assert len(list(compare(a, b, Choices(RULES), report, Counts()))) == 1201 and report.asked == 5
+        assert len(list(compare(a, b, Choices(RULES), report, Counts()))) == 1201 and report.asked == 6
         with pytest.raises(Stop):
             list(compare(a, b, Choices(RULES), FakeReport(stop_after=1), Counts()))
 
@@ -136,9 +144,9 @@ def test_restored_from_a_comparison_only_what_cannot_come_back_differs(
     report = FakeReport(clock=pool.clock)
     tasks = [Task(line) for line in lines if line.action is Action.CREATE]
     restore(pool, tasks, groups, facts, report, pool.clock, messages=way, mails_left=lambda: None)
-    made = frozenset(outcome.new_sub for outcome in report.outcomes.values() if outcome.outcome == "created")
+    made = {done.new_sub: key for key, done in report.outcomes.items() if done.outcome == "created"}
 
-    after, _ = drifted(store, pool, restored=made)
+    after, _ = drifted(store, pool, made=made)
     by_kind = {kind: {c.user.key: c for c in after if c.kind is kind} for kind in Kind}
     cannot = {line.key for line in lines if line.action is not Action.CREATE}
     assert by_kind[Kind.ONLY_FROM].keys() == cannot

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import DataError
+from django.utils import timezone
 
-from backups import actions
+from backups import actions, runner
 from backups.core.lifecycle import State
-from backups.engine.ports import Cause
-from backups.models import Backup, Difference, Job
+from backups.engine.ports import Cause, PortError
+from backups.models import Backup, Difference, Item, Job
+from backups.runner import compare as comparing
 from backups.runner import differences
-from backups.templatetags.comparison import security
+from backups.templatetags.comparison import security, verdict
 from tests.build import a_file, an_entry
 from tests.fakes import FakePool
 from tests.jobs.conftest import IVA, Account
@@ -162,6 +166,169 @@ def test_no_more_rows_than_anybody_reads(
     job = compared(backup.key, live(team))
     assert job.result["users"]["only_from"] == 5 and Difference.objects.filter(of="user").count() == 3
     assert any("one by one at most" in note for note in job.result["notes"])
+
+
+def test_of_each_kind_some_are_listed(
+    account: Account, team: FakePool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(differences, "LISTED", 2)
+    backup = backed_up(account, team)
+    for number in range(4):
+        entry = team.get(f"person{number}@uni.example")
+        assert entry
+        team.entries[entry["Username"]]["Enabled"] = not entry["Enabled"]
+    team.remove("person4@uni.example")
+    kinds = compared(backup.key, live(team)).differences.values_list("kind", flat=True)
+    assert sorted(kinds) == ["changed", "changed", "only_from"]
+
+
+def test_a_worker_that_lost_its_lease_lists_nobody(
+    account: Account, team: FakePool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup = backed_up(account, team)
+    team.remove("person5@uni.example")
+    job = actions.start_compare(IVA, backup.key, live(team))
+    settings_of, states = comparing._settings, []
+
+    def stalled(*given: Any) -> Any:
+        if not states:  # it stands still here, its lease runs out, and the next one does all of it
+            states.append("")
+            Job.objects.filter(pk=job.pk).update(lease_until=timezone.now() - timedelta(seconds=60))
+            states[0] = runner.run(job.pk).state
+        return settings_of(*given)
+
+    monkeypatch.setattr(comparing, "_settings", stalled)
+    runner.run(job.pk)
+    job.refresh_from_db()
+    assert states == [State.DONE] and job.state == State.DONE
+    assert job.result["listed"] == job.differences.count() == 1
+
+
+def test_a_comparison_that_ends_early_keeps_nobodys_data(
+    account: Account, team: FakePool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup = backed_up(account, team)
+    team.remove("person5@uni.example")
+    monkeypatch.setattr(differences, "BATCH", 1)
+
+    def broken(*_: Any) -> Any:
+        assert Difference.objects.count() == 1
+        raise PortError("No.", Cause.UNREACHABLE)
+
+    monkeypatch.setattr(comparing, "_settings", broken)
+    job = run(actions.start_compare(IVA, backup.key, live(team)))
+    assert job.state == State.FAILED and Difference.objects.count() == 0
+
+
+def test_of_a_pool_that_is_gone_the_groups_are_no_changes(account: Account, team: FakePool) -> None:
+    backup = backed_up(account, team)
+    team.gone = True
+    job = compared(backup.key, live(team))
+    assert (job.result["security"], job.result["listed"]) == ({}, 0)
+    assert numbers(job, "groups") == {"only_from": 1} and job.result["to"]["gone"]
+    found = verdict(job.result)
+    assert found.headline.endswith("The whole backup is only in A: 6 users")
+    assert not any("group" in sentence for sentence in found.rest)
+
+
+def test_of_a_pool_that_was_emptied_changed_groups_are_listed(account: Account, team: FakePool) -> None:
+    backup = backed_up(account, team)
+    for number in range(6):
+        team.remove(f"person{number}@uni.example")
+    team.group_rows["admins"] = replace(team.group_rows["admins"], role_arn="arn:aws:iam::1:role/other")
+    job = compared(backup.key, live(team))
+    assert job.result["whole"] == "from" and job.result["security"] == {"role": 1}
+    assert [row.of for row in job.differences.all()] == ["group"]
+    assert "1 group differs." in verdict(job.result).rest
+
+
+def test_settings_that_could_not_be_read_are_not_the_same(account: Account, team: FakePool) -> None:
+    backup = backed_up(account, team)
+    team.setting_errors["mfa"] = "AccessDeniedException"
+    found = verdict(compared(backup.key, live(team)).result)
+    assert found.tone == "idle" and found.rest == (
+        "Groups, memberships and the pool settings that were compared are the same.",
+        "1 pool setting could not be compared.",
+    )
+
+
+def test_whom_our_restores_made_are_matched_by_the_ledger_also_after_two(
+    account: Account, team: FakePool
+) -> None:
+    backup = backed_up(account, team)
+    entry = team.get("person5@uni.example")
+    assert entry
+    old = entry["Username"]  # which is the sub here
+    team.remove("person5@uni.example")
+    new = team.add("lovelace@uni.example", name="Person 5", created=_later(backup))["Username"]
+    for number, (before, after) in enumerate([(old, "in-between"), ("in-between", new)]):
+        restore = Job.objects.create(kind=Job.Kind.RESTORE, queue="write", state=State.DONE)
+        Item.objects.create(
+            job=restore,
+            key=before,
+            position=number,
+            new_sub=after,
+            intended_at=timezone.now(),
+            action="create",
+        )
+    row = compared(backup.key, live(team)).differences.get()
+    assert (row.kind, row.matched_by, row.more["username"]) == ("anew", "restore", new)
+
+
+def test_what_no_database_keeps_is_kept_all_the_same(account: Account, team: FakePool) -> None:
+    """A NUL, and texts of any length: of files that other tools wrote."""
+    backup = backed_up(account, team)
+    key = f"2026-11-20.01-00-00/{team.name}"
+    odd = an_entry("a" * 3_000 + "@x.io", name="A\0da", created="\0")
+    account.store.plant(f"{key}/data.json", a_file([*team.entries.values(), odd, {**odd, "Username": "b"}]))
+    actions.rebuild_catalogue(IVA)
+    job = compared(key, backup.key)
+    row = job.differences.get()
+    assert (row.kind, len(row.label)) == ("only_from", 2_100) and "a\N{SYMBOL FOR NULL}da" in row.search
+    assert numbers(job)["from"] == job.result["from"]["users"] == 7, "who comes twice is counted once"
+
+
+def test_what_the_database_refuses_ends_a_job_instead_of_beginning_it_for_ever(
+    account: Account, team: FakePool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup = backed_up(account, team)
+
+    def refused(*_: Any) -> Any:
+        raise DataError("invalid byte sequence")
+
+    monkeypatch.setattr(comparing, "_settings", refused)
+    job = run(actions.start_compare(IVA, backup.key, live(team)))
+    assert job.state == State.FAILED and job.sentence.startswith("The database does not take what was found.")
+
+
+def test_the_fields_of_a_strange_file_do_not_fill_the_page(
+    account: Account, team: FakePool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparing, "FIELDS", 2)
+    backup = backed_up(account, team)
+    entries = [dict(entry) for entry in team.entries.values()]
+    for number, entry in enumerate(entries):
+        more = [{"Name": f"custom:{n}", "Value": "x"} for n in range(number)]
+        entry["Attributes"] = [*entry["Attributes"], *more]
+    key = f"2026-11-20.01-00-00/{team.name}"
+    account.store.plant(f"{key}/data.json", a_file(entries))
+    actions.rebuild_catalogue(IVA)
+    assert compared(key, backup.key).result["fields"] == {"custom:0": 5, "custom:1": 4}
+
+
+def test_a_file_is_compared_on_its_own_host_and_on_no_other(
+    account: Account, team: FakePool, tmp_path: Any, sent: list[int]
+) -> None:
+    backup = backed_up(account, team)
+    file = tmp_path / "users.json"
+    file.write_bytes(a_file([an_entry("x@uni.example")]))
+    job = actions.start_compare(IVA, f"file:{file}", backup.key)
+    runner.take(job.pk)
+    Job.objects.filter(pk=job.pk).update(lease_until=timezone.now() - timedelta(seconds=60))
+    sent.clear()
+    runner.sweep()
+    job.refresh_from_db()
+    assert (job.state, sent) == (State.PAUSED, []) and "on that host, where its file is" in job.sentence
 
 
 def test_damaged_settings_do_not_hide_the_users(account: Account, team: FakePool) -> None:

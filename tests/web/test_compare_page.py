@@ -14,6 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from backups.actions import AT_ONCE
 from backups.models import AuditEntry, Difference, Job, Pool
 from backups.models.audit import Act
 from tests.web.pages import NAME, POOL_ID, a_backup, a_job, a_pool, enter, reveal, text
@@ -196,6 +197,47 @@ def test_comparing_starts_a_job_and_opens_its_page(iva: Client) -> None:
     assert (job.kind, job.params) == ("compare", {"from": backup.key, "to": LIVE})
 
 
+def test_asking_again_opens_what_is_under_way_and_nobody_fills_the_queue(iva: Client) -> None:
+    a_pool()
+    backup = a_backup()
+    first, again = (iva.post("/compare/", {"from": backup.key, "to": LIVE}) for _ in range(2))
+    assert first.headers["Location"] == again.headers["Location"] and Job.objects.count() == 1
+    for week in range(1, AT_ONCE):
+        iva.post("/compare/", {"from": backup.key, "to": a_backup(week).key})
+    refused = iva.post("/compare/", {"from": LIVE, "to": backup.key})
+    assert "You have 5 comparisons and searches under way" in refused.content.decode()
+    assert Job.objects.count() == AT_ONCE
+    Job.objects.update(state="done")
+    assert iva.post("/compare/", {"from": LIVE, "to": backup.key}).status_code == 302
+
+
+def test_a_comparison_of_a_file_goes_on_at_a_terminal_only(iva: Client) -> None:
+    job = Job.objects.create(
+        kind="compare", queue="read", state="paused", params={"from": "file:/x.json", "to": a_backup().key}
+    )
+    page = text(iva.post(f"/jobs/{job.pk}/resume/", follow=True))
+    assert "Resume it on that host, where its file is." in page
+    job.refresh_from_db()
+    assert job.state == "paused"
+
+
+def test_each_side_says_whose_backup_it_is(iva: Client) -> None:
+    ours, theirs = a_backup(), a_backup(1, origin="changed", checked=False)
+    page = text(iva.get(f"/compare/{a_job_with(a_result(a_side(ours.key), a_side(theirs.key))).pk}/"))
+    first, second = page.split("B, to", 1)
+    assert "origin ours" in first and "not checked" not in first
+    assert "changed after it was made" in second and "not checked" in second
+
+
+def test_a_pool_that_is_gone_is_chosen_first_and_is_no_less_production(iva: Client) -> None:
+    a_pool(presence=Pool.Presence.GONE)
+    a_pool("team-staging", "eu-west-1_Staging01")
+    backup, _ = a_backup(suggested=True), a_backup(name="team-staging", suggested=True)
+    page = iva.get("/compare/").content.decode()
+    assert f'<option value="{backup.key}" selected>' in page and f'<option value="{LIVE}" selected>' in page
+    assert f"Suggested backup of {NAME} with the pool, which is gone" in page
+
+
 def test_dates_are_compared_when_they_are_asked_for_and_the_entry_says_so(iva: Client) -> None:
     newer, older = a_backup(), a_backup(1)
     iva.post("/compare/", {"from": older.key, "to": newer.key, "dates": "yes"})
@@ -316,7 +358,7 @@ def test_the_whole_backup_missing_is_one_sentence_and_a_way_to_its_users(iva: Cl
 
 
 def test_settings_are_listed_even_when_all_users_are_gone(iva: Client) -> None:
-    sides = a_side(a_backup().key, users=5), a_side(LIVE, users=0)
+    sides = a_side(a_backup().key, users=5), a_side(LIVE, users=0, gone=True)
     users = {"from": 5, "to": 0, "only_from": 5, "same": 0}
     settings = {"same": 1, "changed": 1, "only_from": 0, "only_to": 0}
     job = a_job_with(a_result(*sides, users=users, whole="from", settings=settings, listed=1))
@@ -423,7 +465,7 @@ def test_what_touches_security_is_on_top_and_leads_to_its_rows(iva: Client) -> N
     page = iva.get(f"/compare/{job.pk}/")
     said = text(page)
     assert "1 user disabled in A and enabled in B" in said
-    assert "1 group with another IAM role" in said
+    assert "1 group whose IAM role differs" in said
     assert "2 settings among the Lambda triggers" in said
     assert said.index("What touches security") < said.index("How much is the same")
     assert 'href="?kind=all&amp;security=role#rows"' in page.content.decode()
@@ -606,7 +648,7 @@ def test_a_long_list_goes_on_where_the_page_ended_and_keeps_its_filters(iva: Cli
 def test_when_not_everything_is_listed_the_page_says_how_much_is(iva: Client) -> None:
     job = a_comparison(users={"only_from": 300_000}, listed=200_000)
     page = text(iva.get(f"/compare/{job.pk}/"))
-    assert "The first 200,000 differences are listed here. The counts above are of all of them." in page
+    assert "200,000 differences are listed here, the first ones of each kind." in page
     assert "Plan a restore of 300,000 users" in page  # of everything missing, which the plan finds itself
     assert "Plan a restore of these 2 users" in page  # of those who are listed
 

@@ -53,7 +53,7 @@ class Command(terminal.Command):
 
     def _side(self, named: str | None, what: str) -> str:
         if named is not None and named.startswith(LIVE):
-            return LIVE + self.pool(named.removeprefix(LIVE), what).pool_id
+            return LIVE + self.pool(named.removeprefix(LIVE), what, gone=True).pool_id
         return terminal.source_of(self, named, what)
 
 
