@@ -22,11 +22,12 @@ from backups.core import files, naming, principal
 from backups.core import identity_map as mapping
 from backups.core.files import Unreadable
 from backups.core.history import Timeline
-from backups.core.lastgood import BadRule, Rule
+from backups.core.lastgood import BadRule, Rule, which_pool
 from backups.core.lifecycle import ACTIVE, OVER, State, sources_of
 from backups.core.plan import Messages
 from backups.core.snapshot import environment_of, iso
 from backups.engine.ports import Cause, PortError
+from backups.history import Rebuilt
 from backups.models import Acceptance, Backup, Job, Operator, Plan, Policy, Pool, database_now
 from backups.models.audit import Act, record
 from backups.reporting import announce
@@ -37,6 +38,8 @@ from backups.runner.plan import mails_today
 from backups.runner.sources import FILE, LIVE
 
 CHUNK = 1 << 20
+AT_ONCE = 5
+"""Comparisons and searches of one person that are not over."""
 SHORTEST_REASON, LONGEST_REASON = 3, 500  # words, characters
 
 
@@ -110,6 +113,8 @@ def start_compare(actor: Actor, from_: str, to: str, *, dates: bool = False) -> 
     pool = next((side for side in reversed(sides) if isinstance(side, Pool)), None)
     with_dates = {"dates": True} if dates else {}
     params = {"from": from_, "to": to, **with_dates}
+    if job := _under_way(actor, Job.Kind.COMPARE, params):
+        return job
     job = Job(kind=Job.Kind.COMPARE, queue=Job.Queue.READ, params=params)
     if pool is None:
         job.pool_name = next(
@@ -118,18 +123,32 @@ def start_compare(actor: Actor, from_: str, to: str, *, dates: bool = False) -> 
     return _start(actor, job, pool, Act.COMPARE_ASKED, source=from_, target=to, **with_dates)
 
 
-def start_find(actor: Actor, pool_name: str, kind: str, **asked: str) -> Job:
-    """Find the last good backup of a pool; ``kind`` and ``asked`` as core.lastgood.Rule.of takes them."""
+def start_find(actor: Actor, pool: str, kind: str, **asked: str) -> Job:
+    """Find the last good backup of a pool; ``kind`` and ``asked`` as core.lastgood.Rule.of takes them.
+
+    ``pool``: a name; or an id, and then the search is about the backups of this one alone.
+    """
     try:
         rule = Rule.of(kind, **asked)
     except BadRule as error:
         raise Refused(f"{error} Nothing was started.", 400) from None
-    known = Pool.objects.filter(name=pool_name), Backup.objects.filter(pool_name=pool_name)
-    if not pool_name or not any(rows.exists() for rows in known):
-        named = f"No pool {pool_name} is known here, nor a backup of one." if pool_name else "Choose a pool."
-        raise Refused(f"{named} Nothing was started.", 400)
-    params = {"pool_name": pool_name, "rule": rule.params}
-    job = Job(kind=Job.Kind.FIND, queue=Job.Queue.READ, params=params, pool_name=pool_name)
+    if not pool:
+        raise Refused("Choose a pool. Nothing was started.", 400)
+    of: dict[str, str]
+    if Pool.objects.filter(name=pool).exists() or Backup.objects.filter(pool_name=pool).exists():
+        of = {"pool_name": pool}
+        if pool_ids := history.sharing(pool).get(pool):
+            raise Refused(f"{which_pool(pool, pool_ids)} Nothing was started.", 400)
+    elif backup := Backup.objects.filter(pool_id=pool).exclude(pool_name="").first():
+        of = {"pool_name": backup.pool_name, "pool_id": pool, "region": backup.region}
+    elif live := Pool.objects.filter(pool_id=pool).first():
+        of = {"pool_name": live.name, "pool_id": pool, "region": live.region}
+    else:
+        raise Refused(f"No pool {pool} is known here, nor a backup of one. Nothing was started.", 400)
+    params = {**of, "rule": rule.params}
+    if job := _under_way(actor, Job.Kind.FIND, params):
+        return job
+    job = Job(kind=Job.Kind.FIND, queue=Job.Queue.READ, params=params, **of)
     return _start(actor, job, None, Act.FIND_ASKED, rule=rule.words())
 
 
@@ -239,6 +258,8 @@ def resume(actor: Actor, job: Job, causes: Collection[str] = restoring.RETRIED) 
     first may have left.
     """
     _may_now(actor, access.FOR_JOB[Job.Kind(job.kind)])
+    if runner.of_a_file(job) and not actor.terminal:
+        raise Refused(f"It reads a file. {runner.ON_ITS_HOST}")
     if not may_resume(job, causes):
         raise Refused(f"{_now(job)} There is nothing to go on with.")
     try:
@@ -354,10 +375,11 @@ def read_history(actor: Actor, pool_name: str, asked: str) -> Timeline:
     return timeline
 
 
-def rebuild_history(actor: Actor, pool_name: str) -> int:
-    """The index of users anew from the bucket, of one pool or ("") of all. Raises PortError."""
+def rebuild_history(actor: Actor, pool_name: str) -> Rebuilt:
+    """The index of users anew from the bucket, of one pool or ("") of all."""
     made = history.rebuild(pool_name)
-    note(actor, Act.CATALOGUE_REBUILT, pool=pool_name, indexed=made)
+    left_out = len(made.left_out)
+    note(actor, Act.CATALOGUE_REBUILT, pool=pool_name, indexed=made.indexed, left_out=left_out)
     return made
 
 
@@ -524,6 +546,22 @@ def _set_policy(actor: Actor, known: dict[str, str], wanted: dict[str, Any]) -> 
 
 
 # --- how -------------------------------------------------------------------------------------
+
+
+def _under_way(actor: Actor, kind: Job.Kind, params: dict[str, Any]) -> Job | None:
+    """What was asked for already and is not over: a second click opens it. Raises Refused for too many."""
+    if actor.terminal:
+        return None
+    if same := Job.objects.filter(kind=kind, params=params, state__in=ACTIVE).first():
+        return same
+    looking = (Job.Kind.COMPARE, Job.Kind.FIND)
+    theirs = Job.objects.filter(kind__in=looking, asked_by=actor.id, state__in=ACTIVE).count()
+    if theirs >= AT_ONCE:
+        raise Refused(
+            f"You have {theirs} comparisons and searches under way, which is the most at a time: backups "
+            "share their workers. Wait until one is done. Nothing was started."
+        )
+    return None
 
 
 def _start(actor: Actor, job: Job, pool: Pool | None, act: Act, **details: object) -> Job:

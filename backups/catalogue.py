@@ -29,8 +29,6 @@ UNDER_WAY = timedelta(minutes=10)
 READABLE = (Backup.State.COMPLETE, Backup.State.USERS_ONLY)
 SHRINK_PERCENT = 5
 """Where no policy says another number."""
-AHEAD = timedelta(minutes=10)
-"""A backup whose key lies further in the future than this says nothing of what is the newest."""
 
 store_for, store_of, store_at = bucket.store_for, bucket.store_of, bucket.store_at
 
@@ -317,7 +315,7 @@ def measured_from(region: str, name: str, pool: Pool) -> Backup | None:
     if other is None or not beside(pool, other):
         return backup
     held = list(Backup.objects.filter(pool_id=pool.pool_id, pool_name=name).order_by("taken_at", "id"))
-    accepted, latest = _accepted(), database_now() + AHEAD
+    accepted, latest = _accepted(), database_now() + naming.AHEAD
     own = suggest(_candidate(row, accepted, latest) for row in held).key
     return next((row for row in held if row.key == own), None)
 
@@ -341,7 +339,7 @@ def fell(backup: Backup) -> bool:
     """Whether it is passed over for holding fewer users, which somebody may accept."""
     whole = backup.readable and backup.users is not None
     passed = bool(backup.passed_over) and backup.made_by != Backup.MadeBy.BEFORE_RESTORE
-    return whole and passed and backup.taken_at <= database_now() + AHEAD
+    return whole and passed and backup.taken_at <= database_now() + naming.AHEAD
 
 
 def suggested(region: str, name: str) -> Backup | None:
@@ -370,7 +368,7 @@ def weigh(pool_name: str) -> None:
         mine = Backup.objects.filter(pool_name=pool_name)
         mine.filter(weighed=False).update(weighed=True)  # first: what is read after this is weighed again
         backups = list(mine.order_by("taken_at", "id").values_list(*columns, "passed_over", named=True))
-        accepted, latest = _accepted(), database_now() + AHEAD
+        accepted, latest = _accepted(), database_now() + naming.AHEAD
         regions = {backup.region for backup in backups} - {""} or {""}
         chosen: set[str | None] = set()
         passed: dict[str, str] = {}

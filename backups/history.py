@@ -26,7 +26,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 
 import structlog
@@ -36,19 +36,26 @@ from django.db.models.functions import Now, Substr
 
 from backups import bucket
 from backups.core import history as core
+from backups.core import naming
 from backups.core.files import Unreadable
-from backups.core.history import Point, Sight, State, Timeline
+from backups.core.history import Line, Point, Sight, State, Timeline
+from backups.core.lastgood import AHEAD
 from backups.core.shards import Shard as Users
 from backups.core.shards import TooLarge, bits_for, cut, hash_of, number_of
 from backups.engine.ports import Cause, PortError, Report
 from backups.engine.reading import Reading, read_backup
-from backups.models import Backup, IndexedBackup, IndexedPool, Shard
+from backups.models import Backup, IndexedBackup, IndexedPool, Shard, database_now
 
 log = structlog.get_logger(__name__)
 READABLE = (Backup.State.COMPLETE, Backup.State.USERS_ONLY)
 TURN = timedelta(minutes=10)  # longer than one backup is read without a word
+PATIENCE = 30.0
+"""Seconds that a rebuild waits for who else has a pool's turn, once all others are done."""
+BUSY = "Somebody else has the turn of its pool."
 MANY = 20
 """Users who bear one name, at most: an e-mail that more share names nobody."""
+SHARED = 200
+"""Users who bear one name, at most, for ``seen``: with more it is quicker to read backups."""
 TOGETHER = 500  # rows asked for or written at once
 _NUMBER = struct.Struct(">Q")
 _OF_ONE_OBJECT = frozenset({Cause.DENIED, Cause.MISSING, Cause.REFUSED})
@@ -101,15 +108,58 @@ def work(seconds: float = 20.0) -> int:
     return made
 
 
-def rebuild(pool_name: str = "") -> int:
-    """Drop the index, of one name or all of it, and make it again from the bucket. Raises PortError."""
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What became of an index that was made again."""
+
+    indexed: int
+    left_out: tuple[tuple[str, str], ...] = ()  # (key of a backup, why), newest first
+    waiting: int = 0  # of those left out, how many ``work`` takes up again
+
+
+def rebuild(pool_name: str = "") -> Rebuilt:
+    """Drop the index, of one name or all of it, and make it again from the bucket.
+
+    A backup that fails does not hold up the others. When the bucket answers no more, those that are left
+    wait for ``work``.
+    """
+    mine = Q(pool_name=pool_name) if pool_name else Q()
     dropped = IndexedPool.objects.filter(name=pool_name) if pool_name else IndexedPool.objects.all()
     dropped.delete()
-    made = 0
-    due = _due().filter(pool_name=pool_name) if pool_name else _due()
-    for backup in due.iterator(chunk_size=TOGETHER):
-        made += index(backup)
-    return made
+    rows = list(_due().filter(mine))
+    why: dict[int, str] = {}
+    busy = _rebuild(rows, why)
+    until = time.monotonic() + PATIENCE
+    while busy and time.monotonic() < until:
+        time.sleep(0.2)
+        due = set(_due().filter(mine).values_list("pk", flat=True))
+        busy = _rebuild([row for row in busy if row.pk in due], why)
+    waiting = set(_due().filter(mine).values_list("pk", flat=True))
+    made = dict(_as_they_are().values_list("backup_id", "why"))
+    whys = {row.pk: why.get(row.pk, BUSY) if row.pk in waiting else made.get(row.pk, "") for row in rows}
+    return Rebuilt(
+        indexed=sum(made.get(row.pk) == "" for row in rows),
+        left_out=tuple((row.key, whys[row.pk]) for row in rows if whys[row.pk]),
+        waiting=sum(row.pk in waiting for row in rows),
+    )
+
+
+def _rebuild(rows: Iterable[Backup], why: dict[int, str]) -> list[Backup]:
+    """Whose pool is busy. ``why`` gets those that failed; once the bucket is silent, all that follow."""
+    busy, silent = list[Backup](), ""
+    for backup in rows:
+        try:
+            if silent:
+                why[backup.pk] = silent
+            elif not index(backup):
+                busy.append(backup)
+        except PortError as error:
+            why[backup.pk] = str(error)
+            silent = "" if error.cause in _OF_ONE_OBJECT else str(error)
+        except Exception as error:  # whatever it was, the others are not held up by it
+            log.warning("backup not indexed", key=backup.key, error=type(error).__name__)
+            why[backup.pk] = f"The dashboard itself failed ({type(error).__name__})."
+    return busy
 
 
 def forget() -> None:
@@ -238,20 +288,34 @@ def _numbers(listed: bytes | memoryview) -> array[int]:
 # --- reading ------------------------------------------------------------------------------------------
 
 
-def seen(pool_name: str, asked: str) -> dict[str, State | None]:
-    """Key of every indexed backup of the pool -> who bears this name in it; None: nobody does.
+def sharing(pool_name: str = "") -> dict[str, tuple[str, ...]]:
+    """Name -> ids, of each name that several pools bear at the same time, as their readable backups tell."""
+    named = Backup.objects.filter(state__in=READABLE).exclude(Q(pool_id="") | Q(pool_name="")).order_by()
+    named = named.filter(pool_name=pool_name) if pool_name else named
+    spans: dict[str, dict[str, tuple[datetime, datetime]]] = {}
+    counted = named.values("pool_name", "pool_id").annotate(first=Min("taken_at"), last=Max("taken_at"))
+    for row in counted:
+        spans.setdefault(row["pool_name"], {})[row["pool_id"]] = row["first"], row["last"]
+    found = {name: core.sharing(each) for name, each in spans.items()}
+    return {name: pool_ids for name, pool_ids in found.items() if pool_ids}
 
-    ``asked`` is an e-mail, a Username or a sub, however it is spelt. Where several bear it (two spellings
-    that differ in case, an e-mail that is shared) it is one of them, the same one while nothing changes.
+
+def seen(pool_name: str, asked: str) -> dict[str, tuple[State, ...]]:
+    """Key of every indexed backup of the pool -> all who bear this name in it, in the order of their keys.
+
+    ``asked`` is an e-mail, a Username or a sub, however it is spelt: several may bear it, as two spellings
+    that differ in case, or an e-mail that is shared. Nothing where more than ``SHARED`` do.
     """
-    books, hashed = _Books(), hash_of(asked)
+    books, hashed, name = _Books(), hash_of(asked), core.folded(asked)
     keys = sorted(books.keys(pool_name, hashed)) or [hashed]
-    found: dict[str, State | None] = {}
+    if len(keys) > SHARED:
+        return {}
+    found: dict[str, list[State]] = {}
     for at in range(0, len(keys), MANY):
         for sight in books.sights(pool_name, keys[at : at + MANY]):
-            bearing = core.bearing(sight.states, asked)
-            found[sight.point.key] = found.get(sight.point.key) or next(iter(bearing), None)
-    return found
+            bearing = (state for state in sight.states if name in state.names)
+            found.setdefault(sight.point.key, []).extend(bearing)
+    return {key: tuple(sorted(states, key=lambda state: state.key)) for key, states in found.items()}
 
 
 def history(pool_name: str, asked: str) -> Timeline:
@@ -273,26 +337,42 @@ def history(pool_name: str, asked: str) -> Timeline:
     if first and not further <= keys:
         sights = books.sights(pool_name, set(sorted(keys | further)[: 2 * MANY]))
     sights, others = core.person(sights, first)
-    waiting = _due().filter(pool_name=pool_name).order_by()
-    counts = waiting.aggregate(count=Count("pk"), oldest=Min("taken_at"), newest=Max("taken_at"))
-    skipped = _as_they_are(pool_name).exclude(why="").order_by("backup__taken_at", "backup_id")
+    nameless = core.nameless(sights)
+    of_this = Backup.objects.filter(pool_name=pool_name, state__in=READABLE)
+    ahead = [(key, AHEAD) for key in of_this.filter(taken_at__gt=_latest()).values_list("key", flat=True)]
+    due = _due().filter(pool_name=pool_name, taken_at__lte=_latest()).order_by("taken_at")
+    waiting = list(due.values_list("taken_at", "pool_id"))
+    left_out = _as_they_are().filter(pool__name=pool_name).exclude(why="")
+    left_out = left_out.order_by("backup__taken_at", "backup_id")
+    skipped = left_out.values_list("backup__key", "why", "backup__taken_at", "backup__pool_id")
+    unread = [*waiting, *((at, of) for *_, at, of in skipped), *((point.at, "") for point in nameless)]
+
+    def newer(line: Line) -> int:
+        return sum(
+            at > line.newest.at and (not line.pool_id or of in (line.pool_id, "")) for at, of in unread
+        )
+
     return replace(
         told,
-        lines=core.lines(sights) if first else (),
-        backups=len(sights),
+        lines=tuple(replace(line, newer=newer(line)) for line in core.lines(sights)) if first else (),
+        backups=len(sights) - len(nameless),
         others=others,
-        waiting=counts["count"],
-        waiting_from=counts["oldest"],
-        waiting_to=counts["newest"],
-        skipped=tuple(skipped.values_list("backup__key", "why")),
+        waiting=len(waiting),
+        waiting_from=waiting[0][0] if waiting else None,
+        waiting_to=waiting[-1][0] if waiting else None,
+        skipped=(*((key, why) for key, why, *_ in skipped), *ahead),
+        nameless=nameless,
     )
 
 
-def _as_they_are(pool_name: str) -> QuerySet[IndexedBackup]:
-    """Rows that speak of their backup as the catalogue has it."""
-    return IndexedBackup.objects.filter(
-        pool__name=pool_name, fingerprint=F("backup__fingerprint"), backup__state__in=READABLE
-    )
+def _as_they_are() -> QuerySet[IndexedBackup]:
+    """Rows that speak of their backup as the catalogue has it, and of none that is dated in the future."""
+    as_it_is = IndexedBackup.objects.filter(fingerprint=F("backup__fingerprint"), backup__state__in=READABLE)
+    return as_it_is.filter(backup__taken_at__lte=_latest())
+
+
+def _latest() -> datetime:
+    return database_now() + naming.AHEAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,7 +394,7 @@ class _Books:
     def places(self, pool_name: str, hashes: Sequence[int]) -> list[_Place]:
         """Every indexed backup."""
         found: list[_Place] = []
-        indexed = _as_they_are(pool_name).filter(why="")
+        indexed = _as_they_are().filter(pool__name=pool_name, why="")
         for bits in indexed.order_by().values_list("bits", flat=True).distinct():
             size = _NUMBER.size
             at = {

@@ -21,7 +21,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from backups import actions, catalogue, notify, schedule
-from backups.core import falls
+from backups.core import falls, naming
 from backups.core.lifecycle import State
 from backups.core.snapshot import environment_of
 from backups.models import Alarm, Backup, Catalogue, Job, Policy, Pool, database_now
@@ -287,7 +287,7 @@ def _newest(region: str, name: str, now: datetime) -> Backup | None:
 
 def _readable(region: str, name: str, now: datetime) -> QuerySet[Backup]:
     held = Backup.objects.filter(_held_backups(region, name), state__in=catalogue.READABLE)
-    return held.filter(taken_at__lte=now + catalogue.AHEAD)
+    return held.filter(taken_at__lte=now + naming.AHEAD)
 
 
 # --- judging ---------------------------------------------------------------------------------
@@ -492,7 +492,7 @@ def _judge_reading(standing: Standing, found: _Found, now: datetime) -> None:
     held = Backup.objects.filter(
         _held_backups(standing.region, standing.name), made_by__in=_OURS, being_made_by=None
     )
-    held = held.exclude(state=Backup.State.INCOMPLETE).filter(taken_at__lte=now + catalogue.AHEAD)
+    held = held.exclude(state=Backup.State.INCOMPLETE).filter(taken_at__lte=now + naming.AHEAD)
     newest = held.order_by("-taken_at", "-pk").first()
     if newest is None:
         found.right[Kind.UNREADABLE] = "There is no backup any more that cannot be read."

@@ -147,6 +147,7 @@ class Line:
     newest: Point
     there: tuple[State, ...]  # in the newest
     ambiguous: tuple[Point, ...] = ()  # backups that hold several identities of the person at once
+    newer: int = 0  # backups taken after ``newest`` that are not read, and may be of this line
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +163,7 @@ class Timeline:
     waiting_from: datetime | None = None  # when the oldest and the newest of them were taken
     waiting_to: datetime | None = None
     skipped: tuple[tuple[str, str], ...] = ()  # (key of a backup that could not be indexed, why)
+    nameless: tuple[Point, ...] = ()  # backups that fit into no line: see ``nameless``; newest first
 
     @property
     def found(self) -> bool:
@@ -186,24 +188,44 @@ def person(sights: Iterable[Sight], first: Collection[str]) -> tuple[list[Sight]
     return kept, len(strangers)
 
 
+def sharing(spans: Mapping[str, tuple[datetime, datetime]]) -> tuple[str, ...]:
+    """Ids of the pools that bear one name at the same time; () where each came when the one before was gone.
+
+    ``spans``: id -> when the first and the last backup was taken that names it.
+    """
+    apart = all(before[1] < after[0] for before, after in pairwise(sorted(spans.values())))
+    return () if apart else tuple(sorted(spans))
+
+
 def lines(sights: Iterable[Sight]) -> tuple[Line, ...]:
     """What happened, in any order of the sights.
 
     Two pools that bear one name at the same time are told apart by their ids: a backup of one says nothing
-    of the other's users. A pool that came after another has gone goes on with its line.
+    of the other's users, and one without an id says nothing of either. A pool that came after another has
+    gone goes on with its line.
     """
     ordered = sorted(sights, key=lambda sight: sight.point)
-    spans: dict[str, list[Point]] = {}
-    for sight in ordered:
-        if sight.pool_id:
-            spans.setdefault(sight.pool_id, []).append(sight.point)
-    begun = sorted((points[0], points[-1]) for points in spans.values())
-    if all(before[1] < after[0] for before, after in pairwise(begun)):
-        return (_line("", ordered),) if ordered else ()
-    return tuple(
-        _line(pool_id, [sight for sight in ordered if sight.pool_id in (pool_id, "")])
-        for pool_id in sorted(spans)
-    )
+    if pool_ids := _told_apart(ordered):
+        return tuple(
+            _line(pool_id, [sight for sight in ordered if sight.pool_id == pool_id]) for pool_id in pool_ids
+        )
+    return (_line("", ordered),) if ordered else ()
+
+
+def nameless(sights: Iterable[Sight]) -> tuple[Point, ...]:
+    """Backups that do not say which of several pools they are of, and so are in no line; newest first."""
+    seen = list(sights)
+    if not _told_apart(seen):
+        return ()
+    return tuple(sorted((sight.point for sight in seen if not sight.pool_id), reverse=True))
+
+
+def _told_apart(sights: Iterable[Sight]) -> tuple[str, ...]:
+    spans: dict[str, tuple[datetime, datetime]] = {}
+    for pool_id, at in ((sight.pool_id, sight.point.at) for sight in sights if sight.pool_id):
+        first, last = spans.get(pool_id, (at, at))
+        spans[pool_id] = min(first, at), max(last, at)
+    return sharing(spans)
 
 
 @dataclass(slots=True)

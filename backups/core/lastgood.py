@@ -26,6 +26,8 @@ from backups.core.snapshot import mask
 MOST = 1_000_000_000
 LONGEST_NAME, LONGEST_GROUP = 2048, 128
 """Characters of an attribute's value, and of a GroupName, at most (AttributeType, CreateGroup)."""
+AHEAD = "it is dated in the future"
+"""Why one is stepped over that is newer by its name only."""
 
 
 class BadRule(ValueError):
@@ -226,6 +228,7 @@ def about(
     """
     at = [moment.isoformat() for moment in when]
     told, flips = found.told, found.flips
+    after = range(told[-1] + 1, len(at)) if told else range(0)
     runs = list(found.runs())
     result: dict[str, Any] = {
         "form": 1,
@@ -239,6 +242,7 @@ def about(
         "flips": len(flips),
         "oldest": at[told[0]] if told else "",
         "newest": at[told[-1]] if told else "",
+        "newer": sum(why.get(place) != AHEAD for place in after),
         "good_again": "",
         "between": 0,
         "changes": [
@@ -265,17 +269,20 @@ def verdict(rule: Rule, result: Mapping[str, Any], *, revealed: bool = False) ->
     """One sentence; ``result`` is that of ``about``, with "good" and "bad" where it is found."""
     who = rule.who(revealed=revealed)
     oldest, newest = said(result["oldest"]), said(result["newest"])
+    newer = result.get("newer", 0)
+    which, end = (" that can tell", f"; {newer:,} newer cannot tell.") if newer else ("", ".")
     match result["answer"]:
         case "found":
             good, bad = said(result["good"]["at"]), said(result["bad"]["at"])
             return f"{who} in the backup of {good} and no longer in that of {bad}."
         case "everywhere":
-            return f"{who} in every backup that was looked at: still good in the newest, of {newest}."
+            every = f"{who} in every backup that was looked at"
+            return f"{every}: still good in the newest{which}, of {newest}{end}"
         case "came":
             change = result["changes"][0]
             before, first = said(change["from"]), said(change["to"])
-            since = f"since that of {first}; not yet in that of {before}."
-            return f"{who} in the newest backup, of {newest}, {since}"
+            since = f"since that of {first}; not yet in that of {before}{end}"
+            return f"{who} in the newest backup{which}, of {newest}, {since}"
         case "nowhere":
             return f"{who} in none of the backups that were looked at, not even in the oldest, of {oldest}."
         case "untold":
@@ -295,6 +302,15 @@ def notes(result: Mapping[str, Any]) -> list[str]:
         told.append(
             f"The answer changes {result['flips']:,} times between backups; the newest fall is shown."
         )
+    if result.get("subs", 0) > 1:
+        told.append(
+            f"It was not always the same user: {result['subs']:,} subs bore this name. Somebody may have "
+            "registered it again; look for a sub to follow one person."
+        )
+    if pools := two_pools(result):
+        told.append(
+            f"The two are of pools made one after the other under this name: {' and then '.join(pools)}."
+        )
     if result["good_again"]:
         told.append(f"It is good again in the backup of {said(result['good_again'])}.")
     if result["between"]:
@@ -307,6 +323,21 @@ def notes(result: Mapping[str, Any]) -> list[str]:
     if result["over"]:
         told.append(f"{_backups(result['over'])} {_were(result['over'], number=False)} stepped over.")
     return told
+
+
+def two_pools(result: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Ids of the pools that the pair is of, where they differ."""
+    good, bad = (result.get(side, {}).get("pool_id", "") for side in ("good", "bad"))
+    return (good, bad) if good and bad and good != bad else None
+
+
+def which_pool(name: str, pool_ids: Sequence[str]) -> str:
+    """Why nothing is looked for in the backups of all pools of that name."""
+    *others, last = pool_ids
+    return (
+        f"{len(pool_ids)} pools bear the name {name} at the same time: {', '.join(others)} and {last}. "
+        "The backups of one say nothing of another: name the pool by its id."
+    )
 
 
 def said(at: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 DATA, GROUPS, POOL, MANIFEST, CHECKED = (
     "data.json",
@@ -25,6 +25,9 @@ KNOWN = frozenset({*PARTS, *OPTIONAL, MANIFEST, *CHECKS, UPLOADED})
 OWN = "_cognito-admin/"
 UPLOADS = OWN + "uploads/"
 KEPT = OWN + "kept/"  # in REPORTS_BUCKET: copies out of expiry, each under its original's whole key
+
+AHEAD = timedelta(minutes=10)
+"""A backup whose key lies further in the future than this says nothing of what is the newest."""
 
 _TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}\.[0-9]{2}-[0-9]{2}-[0-9]{2}"
 # No pool's name is longer (CreateUserPool), or holds what cannot be kept as text.

@@ -7,6 +7,7 @@ from typing import Any
 
 from django import template
 
+from backups import history
 from backups.core.lastgood import LONGEST_GROUP, LONGEST_NAME, MOST, Kind
 from backups.core.snapshot import environment_of
 from backups.models import Backup, Pool
@@ -33,13 +34,18 @@ def find_form(
     given = dict.fromkeys(FIELDS, "") | dict(asked or {})
     names = {*Pool.objects.values_list("name", flat=True)}
     names |= {*Backup.objects.order_by().values_list("pool_name", flat=True).distinct()}
-    pools = sorted(names - {""}, key=lambda name: (environment_of(name) != "production", name))
+    sharing = history.sharing()
+    pools = [
+        one
+        for name in sorted(names - {""}, key=lambda name: (environment_of(name) != "production", name))
+        for one in [(id_, f"{name} ({id_})") for id_ in sharing.get(name, ())] or [(name, name)]
+    ]
     return {
         "csrf_token": context.get("csrf_token"),
         "asked": given | {"rule": given["rule"] or Kind.USER.value},
         "main": main,
         "pools": pools,
-        "only": pools[0] if len(pools) == 1 else "",
+        "only": pools[0][0] if len(pools) == 1 else "",
         "most": MOST,
         "longest_name": LONGEST_NAME,
         "longest_group": LONGEST_GROUP,

@@ -65,14 +65,16 @@ def _result(job: Job, rule: lastgood.Rule, *, shown: bool) -> dict[str, Any]:
     pair = [result[side] for side in ("good", "bad") if side in result]
     there = Backup.objects.in_bulk([one["key"] for one in pair], field_name="key")
     who = result.get("who") or rule.name
+    still = "warn" if result.get("newer") or result.get("subs", 0) > 1 else "good"
     return {
         "result": result,
         "verdict": lastgood.verdict(rule, result, revealed=shown),
         "notes": lastgood.notes(result),
-        "tone": {"found": "bad", "everywhere": "good", "came": "good"}.get(result["answer"], "idle"),
+        "tone": {"found": "bad", "everywhere": still, "came": still}.get(result["answer"], "idle"),
         "segments": segments(parts),
         "runs": runs,
         "pair": [(one, there.get(one["key"])) for one in pair],
+        "two_pools": lastgood.two_pools(result),
         "stand": bool(pair) and len(there) == len(pair),
         # An address is seen by more than the page's reader: no e-mail goes into one while it is masked.
         "who": who if shown or "@" not in who else "",

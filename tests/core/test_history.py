@@ -12,7 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backups.core import shards
-from backups.core.history import Entry, Line, Point, Sight, State, Timeline, bearing, lines, person
+from backups.core.history import (
+    Entry,
+    Line,
+    Point,
+    Sight,
+    State,
+    Timeline,
+    bearing,
+    lines,
+    nameless,
+    person,
+    sharing,
+)
 from backups.core.shards import Shard, TooLarge, bits_for, cut, hash_of, number_of
 from backups.core.snapshot import User
 from tests.build import a_sub, a_user, laws
@@ -158,15 +170,31 @@ def test_a_pool_that_came_after_another_goes_on_with_its_line() -> None:
     assert {entry.kind for entry in line.entries} == {"first", "anew", "missing"}
 
 
-def test_two_pools_of_one_name_at_one_time_are_told_apart() -> None:
+def test_two_pools_of_one_name_at_one_time_are_told_apart_and_what_says_not_which_is_in_no_line() -> None:
     here = [replace(sight, point=point(2 * day)) for day, sight in enumerate(sights(state(), state()))]
     there = [
         Sight(point(2 * day + 1), (), "eu-west-1_B") for day in range(2)
     ]  # never had the user: nobody is missing there
-    nameless = Sight(point(9), (state(enabled=False, groups=None),))
-    a, b = lines([*here, *there, nameless])
-    assert (a.pool_id, brief(a.entries)) == ("eu-west-1_A", [("first", None, 0), ("changed", 2, 9)])
-    assert (b.pool_id, brief(b.entries)) == ("eu-west-1_B", [("first", 3, 9)])
+    either = [Sight(point(day), (state(enabled=False, groups=None),)) for day in (9, 8)]
+    a, b = lines([*here, *there, *either])
+    assert (a.pool_id, brief(a.entries), a.newest) == ("eu-west-1_A", [("first", None, 0)], point(2))
+    assert (b.pool_id, brief(b.entries), b.newest) == ("eu-west-1_B", [], point(3))
+    assert nameless([*there, *either, *here]) == (point(9), point(8))
+    (line,) = lines([*here, *either])
+    assert line.newest == point(9), "of one pool there is no doubt"
+    assert nameless([*here, *either]) == ()
+
+
+def test_pools_share_a_name_when_their_times_overlap() -> None:
+    days = [DAY + timedelta(days=day) for day in range(6)]
+    assert sharing({}) == sharing({"A": (days[0], days[5])}) == ()
+    assert sharing({"B": (days[2], days[5]), "A": (days[0], days[1])}) == ()
+    assert sharing({"B": (days[1], days[5]), "A": (days[0], days[1])}) == ("A", "B")
+    assert sharing({"C": (days[3], days[4]), "B": (days[2], days[5]), "A": (days[0], days[1])}) == (
+        "A",
+        "B",
+        "C",
+    )
 
 
 # --- who it is ----------------------------------------------------------------------------------------

@@ -11,7 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backups.core.lastgood import BadRule, Found, Kind, Rule, about, notes, search, verdict
+from backups.core.lastgood import (
+    AHEAD,
+    BadRule,
+    Found,
+    Kind,
+    Rule,
+    about,
+    notes,
+    search,
+    two_pools,
+    verdict,
+    which_pool,
+)
 from backups.core.matching import Rules
 from tests.build import a_user, laws
 
@@ -209,6 +221,46 @@ ONE, TWO, THREE = (f"2026-11-0{day} 01:00 UTC" for day in (1, 2, 3))
 )
 def test_the_verdict_is_a_sentence(truth: list[bool | None], said: str) -> None:
     assert verdict(ADA, told(truth)) == said
+
+
+def test_what_is_newest_among_those_that_can_tell_is_not_called_the_newest() -> None:
+    everywhere = told([T, T, U, U])
+    assert everywhere["newer"] == 2
+    assert verdict(ADA, everywhere) == (
+        f"{WHO} in every backup that was looked at: still good in the newest that can tell, of {TWO}; "
+        "2 newer cannot tell."
+    )
+    came = told([F, T, U], known=[F, T, U], over=[2])
+    assert verdict(ADA, came) == (
+        f"{WHO} in the newest backup that can tell, of {TWO}, since that of {TWO}; "
+        f"not yet in that of {ONE}; 1 newer cannot tell."
+    )
+    assert told([U, U])["newer"] == 0
+    assert verdict(ADA, {k: v for k, v in told([T, T]).items() if k != "newer"}).endswith(f"of {TWO}.")
+
+
+def test_one_dated_in_the_future_is_not_counted_as_newer() -> None:
+    one = found([T, U, U], over=[1, 2])
+    when = [FIRST + timedelta(days=day) for day in range(3)]
+    assert about(one, when, "p", {1: "it was cut", 2: AHEAD})["newer"] == 1
+    assert "cannot tell" not in verdict(ADA, about(one, when, "p", {1: AHEAD, 2: AHEAD}))
+
+
+def test_a_pool_and_its_successor_are_named_where_the_pair_is_of_both() -> None:
+    result = told([T, F])
+    assert two_pools(result) is two_pools({}) is None
+    for good, bad in (("A", "A"), ("A", ""), ("", "B")):
+        result["good"]["pool_id"], result["bad"]["pool_id"] = good, bad
+        assert two_pools(result) is None
+    result["good"]["pool_id"] = "A"
+    assert two_pools(result) == ("A", "B")
+    assert "The two are of pools made one after the other under this name: A and then B." in notes(result)
+
+
+def test_several_pools_of_a_name_are_named() -> None:
+    assert which_pool("team", ["A", "B", "C"]).startswith(
+        "3 pools bear the name team at the same time: A, B and C. "
+    )
 
 
 def test_what_came_and_stayed_is_no_fall() -> None:

@@ -188,19 +188,19 @@ def test_a_worker_that_lost_its_lease_lists_nobody(
     backup = backed_up(account, team)
     team.remove("person5@uni.example")
     job = actions.start_compare(IVA, backup.key, live(team))
-    settings_of, states = comparing._settings, []
+    settings_of, others = comparing._settings, list[Job | None]()
 
     def stalled(*given: Any) -> Any:
-        if not states:  # it stands still here, its lease runs out, and the next one does all of it
-            states.append("")
+        if not others:  # it stands still here, its lease runs out, and the next one does all of it
+            others.append(None)
             Job.objects.filter(pk=job.pk).update(lease_until=timezone.now() - timedelta(seconds=60))
-            states[0] = runner.run(job.pk).state
+            others[0] = runner.run(job.pk)
         return settings_of(*given)
 
     monkeypatch.setattr(comparing, "_settings", stalled)
     runner.run(job.pk)
     job.refresh_from_db()
-    assert states == [State.DONE] and job.state == State.DONE
+    assert others[0] and others[0].state == State.DONE == job.state
     assert job.result["listed"] == job.differences.count() == 1
 
 

@@ -21,7 +21,7 @@ from backups.models import AuditEntry, Backup, IndexedBackup, IndexedPool, Shard
 from backups.models.audit import Act
 from backups.reporting import JobReport
 from tests.build import a_backup, a_file, a_sub, an_entry
-from tests.fakes import FakeStore
+from tests.fakes import FakePool, FakeStore
 from tests.jobs.conftest import IVA, Account
 
 POOL = "team-production"
@@ -89,12 +89,12 @@ def test_who_bears_a_name_is_told_for_every_indexed_backup(store: FakeStore) -> 
     assert look_and_index() == 3
     for name in (ADA, "ADA@uni.example", a_sub(ADA)):
         seen = history.seen(POOL, name)
-        assert {key: state and state.enabled for key, state in seen.items()} == {
-            one: None,
-            two: True,
-            three: False,
+        assert {key: [state.enabled for state in states] for key, states in seen.items()} == {
+            one: [],
+            two: [True],
+            three: [False],
         }
-    assert set(history.seen(POOL, "nobody@uni.example").values()) == {None}
+    assert set(history.seen(POOL, "nobody@uni.example").values()) == {()}
     assert history.seen("another-pool", ADA) == {}
 
 
@@ -102,7 +102,7 @@ def test_an_email_that_changed_is_followed_from_either_side(store: FakeStore) ->
     old = plant(store, 0, *people(), an_entry(ADA))
     new = plant(store, 1, *people(), an_entry("ada@other.example", sub=a_sub(ADA)))
     look_and_index()
-    assert history.seen(POOL, ADA)[new] is None
+    assert history.seen(POOL, ADA)[new] == ()
     for asked in (ADA, "ada@other.example", a_sub(ADA)):
         assert entries(asked) == [("changed", old, new), ("first", None, old)]
         ((line,), told) = history.history(POOL, asked).lines, line_changes(asked)
@@ -146,9 +146,7 @@ def test_a_name_that_two_bear_at_once_is_ambiguous(store: FakeStore) -> None:
     (line,) = history.history(POOL, "ADA").lines
     assert [point.key for point in line.ambiguous] == [key]
     assert entries("ADA") == [("anew", None, key), ("first", None, key)]
-    seen = history.seen(POOL, "Ada")[key]
-    assert seen is not None
-    assert seen.sub == "1"
+    assert [state.sub for state in history.seen(POOL, "Ada")[key]] == ["1", "2"]
 
 
 def test_an_email_that_too_many_share_follows_nobody_and_is_still_seen(store: FakeStore) -> None:
@@ -157,8 +155,32 @@ def test_an_email_that_too_many_share_follows_nobody_and_is_still_seen(store: Fa
     look_and_index()
     timeline = history.history(POOL, "team@uni.example")
     assert (timeline.too_many, timeline.lines) == (50, ())
-    assert history.seen(POOL, "team@uni.example")[key] is not None
-    assert history.seen(POOL, "user49")[key] is not None
+    assert len(history.seen(POOL, "team@uni.example")[key]) == 50
+    assert [state.sub for state in history.seen(POOL, "user49")[key]] == ["sub49"]
+
+
+def test_a_name_that_a_crowd_bears_is_left_to_reading(
+    store: FakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "SHARED", 3)
+    for day, many in enumerate((3, 4)):
+        plant(store, day, *(an_entry("team@uni.example", username=f"u{n}", sub=f"s{n}") for n in range(many)))
+        look_and_index()
+        assert bool(history.seen(POOL, "team@uni.example")) == (many == 3)
+
+
+def test_what_is_dated_in_the_future_says_nothing_and_is_named(store: FakeStore) -> None:
+    ada = an_entry("ada@uni.example")
+    plant(store, 0, ada)
+    ahead = plant(store, 40_000, an_entry("bob@uni.example"))
+    catalogue.look_at_bucket(whole=True)
+    for indexed in (0, 2):
+        timeline = history.history(POOL, "ada@uni.example")
+        assert (ahead, "it is dated in the future") in timeline.skipped
+        assert timeline.waiting == (0 if indexed else 1)
+        history.work()
+    [line] = history.history(POOL, "ada@uni.example").lines
+    assert line.there and line.newer == 0
 
 
 def test_groups_are_unknown_in_a_file_of_cbrs_and_never_removed(account: Account) -> None:
@@ -171,7 +193,11 @@ def test_groups_are_unknown_in_a_file_of_cbrs_and_never_removed(account: Account
     a_backup(account.store, pool, key=key_of(2), seal=seal.seal)
     assert look_and_index() == 3
     seen = history.seen(POOL, ADA)
-    assert [seen[key_of(day)].groups for day in range(3)] == [("admins",), None, ("admins",)]  # type: ignore[union-attr]
+    assert [state.groups for day in range(3) for state in seen[key_of(day)]] == [
+        ("admins",),
+        None,
+        ("admins",),
+    ]
     assert entries(sub) == [("first", None, key_of(0))]
 
 
@@ -231,7 +257,7 @@ def test_the_rows_go_with_their_object(store: FakeStore) -> None:
     assert kept(ADA)
     store.delete(f"{key_of(0)}/data.json")
     catalogue.look_at_bucket(whole=True)
-    assert set(history.seen(POOL, ADA).values()) == {None}
+    assert set(history.seen(POOL, ADA).values()) == {()}
     assert not kept(ADA)
     assert IndexedBackup.objects.count() == 1
     store.delete(f"{key_of(1)}/data.json")
@@ -249,9 +275,9 @@ def test_the_index_is_the_same_when_it_is_made_again_in_another_order(store: Fak
     for backup in Backup.objects.order_by("taken_at"):
         assert history.index(backup)
     before = held()
-    assert history.rebuild() == 5
+    assert history.rebuild() == history.Rebuilt(5)
     assert held() == before
-    assert history.rebuild(POOL) == 4
+    assert history.rebuild(POOL) == history.Rebuilt(4)
     assert held() == before
 
 
@@ -264,8 +290,7 @@ def test_objects_that_changed_are_indexed_again(store: FakeStore) -> None:
     assert history.history(POOL, ADA).waiting == 1
     assert history.work() == 1
     assert entries(ADA) == [("first", None, key)]
-    state = history.seen(POOL, ADA)[key]
-    assert state is not None
+    (state,) = history.seen(POOL, ADA)[key]
     assert not state.enabled
     history.forget()
     assert Shard.objects.count() == 1, "what the old bytes said is gone"
@@ -401,6 +426,155 @@ def test_a_backup_that_goes_while_it_is_indexed_leaves_nothing(
     assert not Shard.objects.exists()
 
 
+# --- made again from the bucket -----------------------------------------------------------------------
+
+
+def test_one_object_that_is_not_given_leaves_the_others_indexed_and_is_named(store: FakeStore) -> None:
+    keys = [plant(store, day, an_entry(ADA)) for day in range(4)]
+    look_and_index()
+    store.fail("open", Cause.DENIED, message="S3 denied it.")
+    status, told, said = command("--rebuild", "--pool", POOL)
+    assert (status, told) == (1, {"indexed": 3, "left_out": {keys[3]: "S3 denied it."}})
+    assert f"3 of 4 backups indexed of {POOL}." in said
+    assert f"{keys[3]} is left out: S3 denied it." in said
+    assert "1 backup left out waits to be taken up again" in said
+    assert set(history.seen(POOL, ADA)) == set(keys[:3])
+    assert AuditEntry.objects.get(act=Act.CATALOGUE_REBUILT).details == {"indexed": 3, "left_out": 1}
+    assert history.work() == 1
+
+
+def test_a_bucket_that_answers_no_more_ends_a_rebuild_and_what_is_left_is_named(store: FakeStore) -> None:
+    keys = [plant(store, day, an_entry(ADA)) for day in range(3)]
+    catalogue.look_at_bucket(whole=True)
+    store.fail("open", Cause.UNREACHABLE, message="S3 did not answer.")
+    opened = store.calls["open"]
+    made = history.rebuild(POOL)
+    assert made.left_out == tuple((key, "S3 did not answer.") for key in reversed(keys))
+    assert (made.indexed, made.waiting, store.calls["open"] - opened) == (0, 3, 1)
+    assert history.rebuild(POOL) == history.Rebuilt(3)
+
+
+def test_whatever_fails_in_one_backup_a_rebuild_goes_on(
+    store: FakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, odd = plant(store, 0, an_entry(ADA)), plant(store, 1, an_entry(ADA))
+    catalogue.look_at_bucket(whole=True)
+    honest = history.index
+
+    def fail(backup: Backup) -> bool:
+        if backup.key == odd:
+            raise KeyError(ADA)
+        return honest(backup)
+
+    monkeypatch.setattr(history, "index", fail)
+    assert history.rebuild() == history.Rebuilt(1, ((odd, "The dashboard itself failed (KeyError)."),), 1)
+    assert list(history.seen(POOL, ADA)) == [old]
+
+
+def test_a_damaged_backup_is_named_by_a_rebuild_and_not_counted(
+    store: FakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = plant(store, 0, an_entry(ADA))
+    monkeypatch.setattr("backups.core.shards.MAX_SHARD", 10)
+    status, told, said = command("--rebuild")
+    assert (status, told["indexed"]) == (1, 0)
+    assert "larger than any" in told["left_out"][key]
+    assert "0 of 1 backup indexed." in said
+    assert "taken up again" not in said
+
+
+def busy(monkeypatch: pytest.MonkeyPatch, key: str, times: int) -> None:
+    """Somebody else has the turn of the pool, so many times that this backup is to be indexed."""
+    honest, left = history.index, [times]
+
+    def index(backup: Backup) -> bool:
+        if backup.key == key and left[0]:
+            left[0] -= 1
+            return False
+        return honest(backup)
+
+    monkeypatch.setattr(history, "index", index)
+
+
+def test_a_rebuild_waits_for_a_pool_whose_turn_somebody_else_has(
+    store: FakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [plant(store, day, an_entry(ADA)) for day in range(3)]
+    busy(monkeypatch, keys[1], 2)
+    assert command("--rebuild")[:2] == (0, {"indexed": 3, "left_out": {}})
+
+
+def test_a_pool_that_stays_busy_is_said_and_the_rebuild_is_not_whole(
+    store: FakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [plant(store, day, an_entry(ADA)) for day in range(3)]
+    busy(monkeypatch, keys[1], 1000)
+    monkeypatch.setattr(history, "PATIENCE", 0.5)
+    status, told, said = command("--rebuild")
+    assert (status, told) == (1, {"indexed": 2, "left_out": {keys[1]: history.BUSY}})
+    assert f"{keys[1]} is left out: Somebody else has the turn of its pool." in said
+
+
+# --- two pools of one name ----------------------------------------------------------------------------
+
+
+def test_backups_without_an_id_are_kept_out_of_the_lines_of_two_pools_and_named(account: Account) -> None:
+    for day in range(4):
+        pool = FakePool("eu-west-1_One" if day % 2 == 0 else "eu-central-1_Two", POOL)
+        pool.add(ADA if day % 2 == 0 else "bob@uni.example")
+        a_backup(account.store, pool, key=key_of(day), seal=seal.seal)
+    nameless = plant(account.store, 4, an_entry("carl@uni.example"))
+    look_and_index()
+    timeline = history.history(POOL, ADA)
+    assert [line.pool_id for line in timeline.lines] == ["eu-central-1_Two", "eu-west-1_One"]
+    assert entries(ADA) == [("first", None, key_of(0))], "nobody is missing in a backup of another pool"
+    assert [point.key for point in timeline.nameless] == [nameless]
+    assert timeline.backups == 4
+    assert [line.newer for line in timeline.lines] == [1, 1]
+    status, _, said = command("--pool", POOL, "--user", ADA)
+    assert status == 0
+    assert f"{nameless} is left out: it does not say of which of these pools it is." in said
+    assert "is in the newest indexed backup; 1 newer backup not read" in said
+
+
+def test_names_that_pools_share_at_one_time_are_known_and_successors_are_not_among_them(
+    account: Account,
+) -> None:
+    for day, pool_id, name in (
+        (0, "eu-west-1_A", POOL),
+        (1, "eu-west-1_B", POOL),
+        (2, "eu-west-1_A", POOL),
+        (0, "eu-west-1_C", "team-staging"),
+        (1, "eu-west-1_D", "team-staging"),
+    ):
+        a_backup(account.store, FakePool(pool_id, name), key=key_of(day, name), seal=seal.seal)
+    plant(account.store, 5)
+    catalogue.look_at_bucket(whole=True)
+    assert history.sharing() == {POOL: ("eu-west-1_A", "eu-west-1_B")}
+    assert history.sharing(POOL) == history.sharing()
+    assert history.sharing("team-staging") == {}
+
+
+# --- newer than what is told --------------------------------------------------------------------------
+
+
+def test_newer_backups_that_wait_or_were_left_out_are_counted(
+    store: FakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(store, 1, an_entry(ADA))
+    look_and_index()
+    plant(store, 0, an_entry(ADA))
+    plant(store, 2, an_entry(ADA))
+    catalogue.look_at_bucket(whole=True)
+    (line,) = history.history(POOL, ADA).lines
+    assert line.newer == 1, "what waits and is older takes nothing from what is said"
+    with monkeypatch.context() as patch:
+        patch.setattr("backups.core.shards.MAX_SHARD", 10)
+        assert history.work() == 2
+    timeline = history.history(POOL, ADA)
+    assert (timeline.lines[0].newer, len(timeline.skipped), timeline.waiting) == (1, 2, 0)
+
+
 # --- where it is made, and read -----------------------------------------------------------------------
 
 
@@ -411,7 +585,7 @@ def test_a_backup_is_indexed_when_it_was_checked(account: Account) -> None:
     runner.run(job.pk)
     job.refresh_from_db()
     assert (job.state, job.sentence) == ("done", "1 user backed up and checked.")
-    assert [key for key, state in history.seen(POOL, ADA).items() if state] == [job.result["key"]]
+    assert [key for key, states in history.seen(POOL, ADA).items() if states] == [job.result["key"]]
     assert "Indexing" in [event.data.get("phase") for event in job.events.filter(kind="phase")]
     catalogue.look_at_bucket(whole=True)
     assert history.work() == 0, "the row is as it was when it was indexed"
@@ -472,10 +646,25 @@ def test_the_command_makes_the_index_anew(store: FakeStore) -> None:
     plant(store, 0, an_entry(ADA))
     look_and_index()
     Shard.objects.all().delete()
-    assert command("--rebuild", "--pool", POOL)[1] == {"indexed": 1}
-    assert command("--rebuild")[1] == {"indexed": 1}
+    status, told, said = command("--rebuild", "--pool", POOL)
+    assert (status, told) == (0, {"indexed": 1, "left_out": {}})
+    assert f"1 backup indexed of {POOL}." in said
+    assert command("--rebuild")[1] == told
     assert entries(ADA) == [("first", None, key_of(0))]
     assert AuditEntry.objects.filter(act=Act.CATALOGUE_REBUILT).count() == 2
+
+
+def test_nothing_indexed_is_not_nobody_found_in_a_terminal(store: FakeStore) -> None:
+    plant(store, 0, an_entry(ADA))
+    catalogue.look_at_bucket(whole=True)
+    status, told, said = command("--pool", POOL, "--user", ADA)
+    assert (status, told["backups"]) == (1, 0)
+    assert "No backup of this pool is indexed yet. That says nothing of the user." in said
+    assert "In none of" not in said
+    history.work()
+    status, _, said = command("--pool", POOL, "--user", "nobody@uni.example")
+    assert status == 0
+    assert "In none of 1 indexed backup." in said
 
 
 @pytest.mark.parametrize(

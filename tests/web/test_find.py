@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -191,6 +192,48 @@ def test_changes_there_and_back_are_all_listed(iva: Client) -> None:
     assert "The answer changes 3 times between backups; the newest fall is shown." in said
     assert said.count("not good any more between") == 2
     assert "✓ became good between 2026-10-24 01:00 UTC and 2026-10-25 01:00 UTC" in said
+
+
+def test_what_newer_backups_cannot_tell_takes_the_good_from_the_verdict(iva: Client) -> None:
+    page = iva.get(f"/find/{a_search([True, True, None]).pk}/")
+    assert "still good in the newest that can tell, of 2026-10-24 01:00 UTC; 1 newer cannot tell." in text(
+        page
+    )
+    assert 'class="verdict said warn"' in page.content.decode()
+    came = iva.get(f"/find/{a_search([False, True, None], known=[False, True, None]).pk}/")
+    assert 'class="verdict said warn"' in came.content.decode()
+    whole = iva.get(f"/find/{a_search([True, True]).pk}/")
+    assert 'class="verdict said good"' in whole.content.decode()
+
+
+def test_pools_of_one_name_at_one_time_are_chosen_by_id_and_the_name_alone_is_refused(iva: Client) -> None:
+    for weeks, pool_id in enumerate(("eu-west-1_A", "eu-west-1_B", "eu-west-1_A")):
+        a_backup(weeks, pool_id=pool_id, region="eu-west-1")
+    page = iva.get("/find/", {"pool": "eu-west-1_B"}).content.decode()
+    assert f'<option value="eu-west-1_A">{NAME} (eu-west-1_A)</option>' in page
+    assert f'<option value="eu-west-1_B" selected>{NAME} (eu-west-1_B)</option>' in page
+    assert f">{NAME}</option>" not in page
+    answer = iva.post("/find/", ASKED)
+    assert answer.status_code == 400
+    assert f"2 pools bear the name {NAME} at the same time: eu-west-1_A and eu-west-1_B." in text(answer)
+    assert iva.post("/find/", {**ASKED, "pool": "eu-west-1_B"}).status_code == 302
+    job = Job.objects.get()
+    assert (job.pool_name, job.pool_id, job.region) == (NAME, "eu-west-1_B", "eu-west-1")
+    page = iva.get(f"/find/{job.pk}/").content.decode()
+    assert "<code>eu-west-1_B</code>" in page
+    assert 'href="/find/?pool=eu-west-1_B&amp;rule=user"' in page
+
+
+def test_the_pair_says_both_ids_where_a_pool_was_made_again_between_them(iva: Client) -> None:
+    job = a_search([True, False])
+    assert "<code>eu-west-1_" not in iva.get(f"/find/{job.pk}/").content.decode()
+    good, bad = (
+        job.result[side] | {"pool_id": f"eu-west-1_{name}"} for side, name in (("good", "A"), ("bad", "B"))
+    )
+    Job.objects.filter(pk=job.pk).update(result=job.result | {"good": good, "bad": bad})
+    said = text(iva.get(f"/find/{job.pk}/"))
+    assert re.search("last good 2026-10-23 01:00 UTC [^✓■]* pool eu-west-1_A [^■]* 300 ", said)
+    assert re.search("first not good 2026-10-24 01:00 UTC [^✓■]* pool eu-west-1_B [^■]* 120 ", said)
 
 
 @pytest.mark.parametrize(

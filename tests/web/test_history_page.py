@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.test import Client
 
-from backups import catalogue, history, wiring
+from backups import catalogue, history, seal, wiring
 from backups.models import AuditEntry, Shard
 from backups.models.audit import Act
-from tests.build import a_file, a_sub, an_entry
-from tests.fakes import FakeStore
+from tests.build import a_backup, a_file, a_sub, an_entry
+from tests.fakes import FakePool, FakeStore
 from tests.web.pages import reveal, text
 
 pytestmark = pytest.mark.django_db
@@ -113,6 +113,53 @@ def test_what_is_not_told_is_said(three: FakeStore, viewer: Client) -> None:
     assert "1 readable backup of this pool is not indexed yet and not read here: that of 2026-11-10" in ask(
         viewer
     )
+
+
+@pytest.mark.parametrize("asked", [ADA, "bob@uni.example"])
+def test_a_newer_backup_that_is_not_read_is_in_the_first_sentence_and_nothing_is_red_or_green(
+    three: FakeStore, viewer: Client, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    history.work()
+    tone = "bad" if asked == ADA else "good"
+    response = viewer.get("/history/", {"pool": POOL, "user": asked})
+    assert f'class="verdict {tone}"' in response.content.decode()
+    assert "newer backup" not in text(response)
+    three.plant(f"{key_of(9)}/data.json", a_file([an_entry(ADA)]))
+    catalogue.look_at_bucket(whole=True)
+    for indexed in (False, True):  # it waits; then it cannot be used
+        if indexed:
+            monkeypatch.setattr("backups.core.shards.MAX_SHARD", 10)
+            assert history.work() == 1
+        response = viewer.get("/history/", {"pool": POOL, "user": asked})
+        page = response.content.decode()
+        assert (
+            "1 newer backup is not read here , so it may be otherwise by now: see what this does not tell"
+            in text(response)
+        )
+        assert 'class="verdict warn"' in page
+        assert 'class="verdict good"' not in page
+        assert 'class="verdict bad"' not in page
+        assert 'id="gaps"' in page
+
+
+def test_of_two_pools_of_one_name_what_says_not_which_is_left_out_and_named(
+    three: FakeStore, viewer: Client
+) -> None:
+    for day, pool_id in ((4, "eu-west-1_A"), (5, "eu-west-1_B"), (6, "eu-west-1_A")):
+        pool = FakePool(pool_id, POOL)
+        if pool_id == "eu-west-1_A":
+            pool.add(ADA)
+        a_backup(three, pool, key=key_of(day), seal=seal.seal)
+    catalogue.look_at_bucket(whole=True)
+    history.work()
+    page = ask(viewer)
+    assert "There in the newest indexed backup of eu-west-1_A" in page
+    assert "missing Not" not in page
+    assert (
+        "3 backups do not say of which of the pools of this name they are, so they are left out: "
+        "2026-11-03 01:00 UTC , 2026-11-02 01:00 UTC , 2026-11-01 01:00 UTC ." in page
+    )
+    assert "Read from 3 indexed backups" in page
 
 
 def test_a_name_that_many_bear_is_not_followed(store: FakeStore, viewer: Client) -> None:

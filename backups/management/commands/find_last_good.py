@@ -4,9 +4,9 @@ from argparse import ArgumentParser
 from typing import Any
 
 from backups import actions, catalogue
-from backups.core.lastgood import Kind, Rule, notes, verdict
+from backups.core.lastgood import Kind, Rule, notes, two_pools, verdict
 from backups.management import terminal
-from backups.templatetags.words import number
+from backups.templatetags.words import plural
 
 
 class Command(terminal.Command):
@@ -16,7 +16,12 @@ class Command(terminal.Command):
     )
 
     def arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--pool", required=True, metavar="NAME", help="the pool's name")
+        parser.add_argument(
+            "--pool",
+            required=True,
+            metavar="NAME|ID",
+            help="the pool's name; or its id, where several bear the name",
+        )
         parser.add_argument(
             "--user", default="", metavar="X", help="good: this e-mail, Username or sub is there"
         )
@@ -49,6 +54,7 @@ class Command(terminal.Command):
             "read",
             "known",
             "silent",
+            "newer",
             "flips",
             "changes",
             "stepped_over",
@@ -57,7 +63,8 @@ class Command(terminal.Command):
         rule = Rule.read(job.params["rule"])
         for side, backup in (("Last good", found["good"]), ("First not good", found["bad"])):
             if backup:
-                self.print(f"{side}: {backup['key']}, {number(backup['users'])} users")
+                of = f", of {backup['pool_id']}" if two_pools(job.result) else ""
+                self.print(f"{side}: {backup['key']}, {plural(backup['users'], 'user')}{of}")
         return {
             **told,
             "verdict": verdict(rule, job.result),

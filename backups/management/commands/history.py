@@ -9,6 +9,7 @@ from backups.core.history import Change, Entry, Line, Point, Timeline
 from backups.core.snapshot import mask
 from backups.management import terminal
 from backups.models import Backup
+from backups.templatetags.words import plural
 
 WORDS = {
     "first": "first seen",
@@ -41,15 +42,25 @@ class Command(terminal.Command):
         self._must_be(pool)
         timeline = actions.read_history(self.actor, pool, user)
         self._show(timeline)
-        return asdict(timeline), 0
+        return asdict(timeline), 0 if timeline.backups or timeline.too_many else 1
 
     def _rebuild(self, pool: str) -> tuple[dict[str, Any], int]:
         catalogue.look_at_bucket(whole=True)
         if pool:
             self._must_be(pool)
         made = actions.rebuild_history(self.actor, pool)
-        self.print(f"{made:,} backups indexed{f' of {pool}' if pool else ''}.")
-        return {"indexed": made}, 0
+        out = made.left_out
+        every = f" of {plural(made.indexed + len(out), 'backup')}" if out else ""
+        what = f"{made.indexed:,}{every}" if out else plural(made.indexed, "backup")
+        self.print(f"{what} indexed{f' of {pool}' if pool else ''}.")
+        for key, why in out:
+            self.print(f"{key} is left out: {why}")
+        if made.waiting:
+            self.print(
+                f"{plural(made.waiting, 'backup')} left out {'waits' if made.waiting == 1 else 'wait'} to be "
+                "taken up again, within minutes while a worker and beat run."
+            )
+        return {"indexed": made.indexed, "left_out": dict(out)}, 1 if out else 0
 
     def _must_be(self, pool: str) -> None:
         if not Backup.objects.filter(pool_name=pool).exists():
@@ -58,20 +69,29 @@ class Command(terminal.Command):
     def _show(self, timeline: Timeline) -> None:
         if timeline.too_many:
             self.print(f"{timeline.too_many} users bear this name. Ask by Username or sub.")
+        elif not timeline.backups:
+            self.print(
+                "No backup of this pool is indexed yet. That says nothing of the user. Backups are indexed "
+                "by themselves while a worker and beat run; history --rebuild does it at once."
+            )
         elif not timeline.found:
-            self.print(f"In none of {timeline.backups:,} indexed backups.")
+            self.print(f"In none of {plural(timeline.backups, 'indexed backup')}.")
         for line in timeline.lines:
             if line.pool_id:
                 self.print(f"{line.pool_id}:")
             self._show_line(line)
         if timeline.waiting:
-            self.print(f"{timeline.waiting:,} backups are not indexed yet, and not read here.")
+            are = "is" if timeline.waiting == 1 else "are"
+            self.print(f"{plural(timeline.waiting, 'backup')} {are} not indexed yet, and not read here.")
+        for point in timeline.nameless:
+            self.print(f"{point.key} is left out: it does not say of which of these pools it is.")
         for key, why in timeline.skipped:
             self.print(f"{key} is left out: {why}")
 
     def _show_line(self, line: Line) -> None:
         there = "is" if line.there else "is not"
-        self.print(f"{_clock(line.newest)}  {there} in the newest indexed backup")
+        newer = f"; {plural(line.newer, 'newer backup')} not read" if line.newer else ""
+        self.print(f"{_clock(line.newest)}  {there} in the newest indexed backup{newer}")
         for entry in line.entries:
             self.print(f"{_when(entry)}  {WORDS[entry.kind]} ({entry.key})")
             for change in entry.changes:
