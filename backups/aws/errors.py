@@ -14,7 +14,7 @@ from botocore import exceptions as boto
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from backups.core.snapshot import mask
+from backups.core.discreet import discreet as masked
 from backups.engine.ports import Cause, PortError
 
 CODES: dict[str, Cause] = {
@@ -151,8 +151,6 @@ AFTER: dict[Cause, str] = {
     Cause.UNSUPPORTED: "Nothing was done: this is not available here.",
 }
 
-# Begun only where a word begins, or a long text without an "@" is read again from each of its letters.
-_EMAIL = re.compile(r"(?<![^\s'\"“”<>(),;:=/\[\]])[^\s'\"“”<>(),;:=/\[\]]+@[^\s'\"“”<>(),;:=/\[\]]+")
 _VALUE = re.compile(r"\b(?i:value) '[^']*'(?: at\b)")
 
 
@@ -187,7 +185,8 @@ def asking(doing: str) -> Iterator[None]:
 
 def discreet(text: str) -> str:
     """A text of AWS's without e-mails or quoted values in clear."""
-    return _EMAIL.sub(lambda found: mask(found[0]), _VALUE.sub("Value at", text))
+    told = _VALUE.sub("Value at", text)
+    return "/".join(masked(part) for part in told.split("/"))  # of an ARN the role is to be read
 
 
 def _of_answer(error: ClientError, code: str) -> Cause:

@@ -2,6 +2,8 @@
 
 A spreadsheet runs a cell that begins with = + - @, a tab or a line end, and people choose
 their own names: in CSV such a value gets a ' in front, which a spreadsheet shows as text.
+Where a spreadsheet parts cells at a semicolon or a tab, as in most of Europe, our quotes do
+not hold a value together: behind each of them, and each line end, the ' comes again.
 That file is for reading. JSON is to the letter, and is what a program should take.
 """
 
@@ -9,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -18,7 +21,8 @@ HEADER = (
     *("of", "kind", "key", "label", "username", "matched_by", "changes", "security"),
     *("new_sub", "new_username", "new_status", "new_created", "side", "needs_new_pool"),
 )
-RUN = ("=", "+", "-", "@", "\t", "\r", "\n")
+_RUN = re.compile(r"""^(?=[=+\-@\t\r\n])|(?<=[;\t\r\n])(?=[" ]*[=+\-@\t\r])""")
+"""Where a cell begins that would be run; the quotes and spaces before it may be taken away."""
 
 Row = Mapping[str, Any]
 """of, kind, key, label, username, matched_by, fields, security, more: as ``models.Difference`` has them."""
@@ -67,5 +71,5 @@ def _or_nothing(text: str) -> str:
 
 def _record(values: Iterable[str]) -> str:
     buffer = io.StringIO()
-    csv.writer(buffer).writerow(f"'{value}" if value.startswith(RUN) else value for value in values)
+    csv.writer(buffer, quoting=csv.QUOTE_ALL).writerow(_RUN.sub("'", value) for value in values)
     return buffer.getvalue()

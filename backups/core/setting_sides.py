@@ -44,6 +44,8 @@ LISTS: Mapping[str, tuple[str, str]] = {
 }
 """Setting -> the field of a thing's id, and of its name."""
 MADE_IDS = frozenset({"clients", "terms", "identity_pools"})  # by AWS: another pool has others
+WITH_SECRETS = frozenset({"clients", "client_secrets", "identity_providers", "identity_pools"})
+"""Where AWS has secrets, in clear when somebody else wrote the file: told by their names."""
 DAMAGED = "It does not have the form that AWS gives it."
 
 _FORMS: Mapping[str, type] = {
@@ -93,7 +95,7 @@ class Side:
     def of(cls, name: str, settings: Mapping[str, Any], unread: Mapping[str, str]) -> Side:
         whys = {**unread, **{setting: DAMAGED for setting, value in settings.items() if _too_deep(value)}}
         clean = _Clean()
-        kept = clean({setting: value for setting, value in settings.items() if setting not in whys})
+        kept = clean.settings({name: value for name, value in settings.items() if name not in whys})
         for setting, form in _FORMS.items():
             if setting in kept and not isinstance(kept[setting], form):
                 whys[setting] = DAMAGED
@@ -203,20 +205,44 @@ class _Clean:
     def __init__(self) -> None:
         self.secrets = False
 
-    def __call__(self, value: Any) -> Any:
+    def settings(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        left = self._without(settings, NAMES)
+        return {_plain(name): self._inner(value, _names_in(name)) for name, value in sorted(left.items())}
+
+    def _inner(self, value: Any, names: frozenset[str]) -> Any:
         if isinstance(value, dict):
-            left = {key: inner for key, inner in value.items() if key not in NAMES and not _sealed(inner)}
-            self.secrets |= len(left) < len(value)
-            return {self(key): self(left[key]) for key in sorted(left)}
+            left = self._without(value, names)
+            return {_plain(key): self._inner(left[key], names) for key in sorted(left)}
         if isinstance(value, list):
-            kept = [self(inner) for inner in value if not _sealed(inner)]
+            kept = [self._inner(inner, names) for inner in value if not _sealed(inner)]
             self.secrets |= len(kept) < len(value)
             return kept
-        return value.replace("\0", "␀") if isinstance(value, str) else value
+        return _plain(value)
+
+    def _without(self, value: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
+        left = {
+            key: inner
+            for key, inner in value.items()
+            if key not in names and not _sealed(inner) and not (key == MARK and isinstance(inner, str))
+        }
+        self.secrets |= len(left) < len(value)
+        return left
+
+
+def _names_in(setting: str) -> frozenset[str]:
+    """What is secret by its name below this setting. In one that nobody knows, as where there are some;
+    in all others a name is what somebody chose: that of a tag.
+    """
+    return NAMES if setting in WITH_SECRETS or setting not in ORDER else frozenset()
+
+
+def _plain(value: Any) -> Any:
+    return value.replace("\0", "␀") if isinstance(value, str) else value
 
 
 def _sealed(value: Any) -> bool:
-    return isinstance(value, dict) and MARK in value
+    """Exactly as ``core.sealed`` opens it: a mark beside something else hides nothing of that."""
+    return isinstance(value, dict) and value.keys() == {MARK} and isinstance(value[MARK], str)
 
 
 def _too_deep(value: Any) -> bool:

@@ -15,9 +15,8 @@ import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import islice
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import orjson
 
@@ -28,8 +27,10 @@ from backups.engine.ports import BackupStore, Cause, PortError, Report, Stored
 
 CHUNK = 1 << 20
 EVERY = 1_000  # users between two questions whether to go on
+HELD = 8 << 20  # bytes of users at which the question comes sooner
 MARKS = 16_384  # read at once
 LINE = 4_096  # bytes that nearly every user fits in
+T = TypeVar("T")
 _USERNAME = re.compile(rb'"Username":"([^"\\]+)"')  # plain, in a line as orjson writes it
 
 
@@ -62,9 +63,8 @@ class Reading:
 
     def users(self) -> Iterator[User]:
         """From the first one, each time; two walks may go on side by side."""
-        with open(self._file.name, "rb") as file:
-            for line in file:
-                yield User.of(orjson.loads(line))
+        for line in self._lines():
+            yield User.of(orjson.loads(line))
 
     def keep(self, entry: Entry) -> None:
         """One user more. Raises PortError (NO_ROOM)."""
@@ -83,7 +83,7 @@ class Reading:
                 marks.append(diff.mark(line, place))
             place += len(line) + 1
         try:
-            self._file.write(b"\n".join(lines) + b"\n")
+            self._file.write(b"\n".join([*lines, b""]))
             self._marks.write(b"".join(marks))
         except OSError as error:
             raise _no_room(error) from None
@@ -113,13 +113,21 @@ class Reading:
     def named(self, names: Collection[str]) -> Iterator[tuple[str, int]]:
         """(Username, place) of who has one of these names, and a mark."""
         place = 0
-        with open(self._file.name, "rb") as file:
-            for line in file:
-                found = _USERNAME.search(line)
-                name = found[1].decode(errors="replace") if found else _user(line).username
-                if name in names and place not in self._unmarked:
-                    yield name, place
-                place += len(line)
+        for line in self._lines():
+            found = _USERNAME.search(line)
+            name = found[1].decode(errors="replace") if found else _user(line).username
+            if name in names and place not in self._unmarked:
+                yield name, place
+            place += len(line) + 1
+
+    def _lines(self) -> Iterator[bytes]:
+        """Of every user, without its end. The file has no name to be opened by, and one position for all."""
+        place, tail = 0, b""
+        while chunk := os.pread(self._file.fileno(), CHUNK, place):
+            place += len(chunk)
+            lines = (tail + chunk).split(b"\n")
+            tail = lines.pop()
+            yield from lines
 
     def close(self) -> None:
         for file in (self._file, self._marks):
@@ -173,7 +181,8 @@ def read_backup(
 
     For a comparison: with ``beside`` settings and second factors are read too (damage there is told in
     ``unread`` and ends nothing), and whoever comes twice has one mark. Where the manifest's ``seal``
-    holds the entries are as we wrote them: each is looked into only when somebody asks for that user.
+    holds, and was made for this place, the entries are as we wrote them: each is looked into only when
+    somebody asks for that user.
 
     Raises files.Unreadable for one that cannot be trusted, PortError when it cannot be reached.
     """
@@ -183,6 +192,7 @@ def read_backup(
     if naming.MANIFEST in parts:
         manifest, told = files.read_manifest(store.open(f"{key}/{naming.MANIFEST}"))
         sealed = seal is not None and files.holds(seal, files.signed_bytes(manifest), told)
+        sealed &= manifest.key in ("", key.removeprefix(naming.KEPT))  # the oldest do not name their place
     elif parts - naming.beside_users(key):
         raise files.Unreadable("it is not whole: its manifest was never written")
     if manifest and (lost := {part.name for part in manifest.parts} - parts):
@@ -245,9 +255,9 @@ def read_file(path: str, report: Report, counter: str) -> Reading:
 
 
 def _spool() -> IO[bytes]:
-    # A name is needed to walk it twice at once; personal data, so it goes with the process.
+    # Personal data, so it has no name: it goes with the process, however that ends.
     with _room():
-        return tempfile.NamedTemporaryFile(prefix="cognito-admin-")
+        return tempfile.TemporaryFile(prefix="cognito-admin-")
 
 
 @contextmanager
@@ -290,7 +300,7 @@ def _kept(reading: Reading) -> Iterator[Reading]:
 
 
 def _read(reading: Reading, lines: Iterator[bytes], report: Report, counter: str) -> None:
-    while some := list(islice(lines, EVERY)):
+    for some in _few(lines, len):
         reading.keep_lines(some)
         report.keep_going()
         report.count(**{counter: reading.count})
@@ -300,12 +310,26 @@ def _look_into(
     reading: Reading, chunks: Iterable[bytes], report: Report, counter: str, *, once: bool
 ) -> None:
     """Of bytes that nobody vouches for; ``once``: whoever comes again has no second mark."""
-    seen, entries = Seen(), files.read_entries(chunks)
-    while some := list(islice(entries, EVERY)):
-        again = {n for n, (user, _) in enumerate(some) if not seen.add(user.key)} if once else set[int]()
-        reading.keep_lines([line for _, line in some], again)
+    seen = Seen()
+    entries = ((line, once and not seen.add(user.key)) for user, line in files.read_entries(chunks))
+    for some in _few(entries, lambda entry: len(entry[0])):
+        again = {number for number, (_, came_before) in enumerate(some) if came_before}
+        reading.keep_lines([line for line, _ in some], again)
         report.keep_going()
         report.count(**{counter: reading.count})
+
+
+def _few(entries: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
+    """EVERY at a time, or fewer of the largest ones: whoever packs a file chooses how long its lines are."""
+    few, held = list[T](), 0
+    for entry in entries:
+        few.append(entry)
+        held += size(entry)
+        if len(few) == EVERY or held >= HELD:
+            yield few
+            few, held = [], 0
+    if few:
+        yield few
 
 
 def agree(manifest: Manifest, name: str, data: files.Hashing, count: int) -> None:

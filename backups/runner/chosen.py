@@ -89,9 +89,16 @@ def keys(params: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _holding(text: str, *, clear: bool) -> Q:
-    """``forms.holding`` for text that has a line for each value."""
+    """``forms.holding`` for text that has a line for each value.
+
+    The pattern asks first whether the line is free of an "@", then for the text: asked the other way
+    round, a long line with an "@" would be read again from each place that fits.
+    """
     folded = text.casefold()
+    holds = Q(search__contains=folded)
     if clear:
-        return Q(search__contains=folded)
-    around = "" if "@" in folded else "[^\\n@]*"
-    return Q(search__regex=f"(^|\\n){around}{re.escape(folded)}{around}(\\n|$)")
+        return holds
+    line = re.escape(folded)
+    if "@" not in folded:
+        line = rf"(?=[^\n@]*(\n|$))[^\n]*{line}[^\n@]*"
+    return holds & Q(search__regex=rf"(^|\n){line}(\n|$)")

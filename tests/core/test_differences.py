@@ -33,7 +33,7 @@ def read(rows: list[dict[str, Any]]) -> list[dict[str, str]]:
 
 
 def test_the_header_comes_first_even_when_nothing_differs() -> None:
-    assert list(differences.as_csv([])) == [",".join(differences.HEADER) + "\r\n"]
+    assert list(differences.as_csv([])) == [",".join(f'"{name}"' for name in differences.HEADER) + "\r\n"]
 
 
 def test_each_row_is_one_record_with_a_line_for_each_change() -> None:
@@ -62,6 +62,33 @@ def test_what_a_spreadsheet_would_run_is_text_in_csv_and_to_the_letter_in_json(b
     assert read([a_row(label=label)])[0]["label"] == f"'{label}"
     (row,) = json.loads("".join(differences.as_json(HEAD, [a_row(label=label)])))["rows"]
     assert row["label"] == label
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "\n", "\r", "\r\n", ";;", '; "', ';"'])
+@pytest.mark.parametrize("begins", ["=", "+", "-", "@"])
+def test_what_begins_a_cell_where_another_character_parts_them_is_text_too(
+    separator: str, begins: str
+) -> None:
+    """A spreadsheet in most of Europe parts the cells at a semicolon, and none there holds a formula."""
+    label, name = f"x{separator}{begins}HYPERLINK(1)", f"y{separator}{begins}1"
+    row = a_row(label=label, fields=[{"field": name, "old": "", "new": label}])
+    for delimiter in ",;\t":
+        made = io.StringIO("".join(differences.as_csv([row])), newline="")
+        cells = [cell for record in csv.reader(made, delimiter=delimiter) for cell in record]
+        lines = [line for cell in cells for line in cell.splitlines()]
+        assert not [line for line in lines if line.lstrip(' "').startswith(begins)]
+    (told,) = json.loads("".join(differences.as_json(HEAD, [row])))["rows"]
+    assert (told["label"], told["fields"][0]["field"]) == (label, name)
+
+
+def test_an_ordinary_semicolon_or_line_end_stays() -> None:
+    label = "a;b; c\nd - e = f, -g"
+    assert read([a_row(label=label)])[0]["label"] == label
+
+
+def test_every_cell_is_in_quotes() -> None:
+    _, record = differences.as_csv([a_row(label='Ana "A." D')])
+    assert record == '"user","changed","sub-1","Ana ""A."" D","ana","sub"' + ',""' * 8 + "\r\n"
 
 
 def test_json_has_the_counts_at_its_head_and_a_row_a_line() -> None:

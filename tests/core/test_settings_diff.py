@@ -283,23 +283,35 @@ def test_order_never_matters(a: dict[str, Any], b: dict[str, Any], seed: int) ->
     assert compared(a, shuffled(a, dice)).changes == ()
 
 
+WITHOUT_SECRETS = frozenset(ORDER) - {"clients", "client_secrets", "identity_providers", "identity_pools"}
+
+
 @laws(50)
 @given(a=settings, b=settings, name=st.sampled_from(sorted(NAMES)), seed=st.integers(0, 99))
 def test_nothing_of_a_secret_is_ever_told(a: Any, b: Any, name: str, seed: int) -> None:
-    """Sealed, in clear or half of it damaged: planted into every object and list there is."""
+    """Sealed, in clear or half of it damaged: planted into every object and list there is.
+
+    In clear, and under its name, where AWS has secrets, and in settings that nobody knows.
+    """
     dice = random.Random(seed)
 
-    def plant(value: Any) -> Any:
+    def plant(value: Any, *, clear: bool = True) -> Any:
         secret = dice.choice([f"{HUSH}-{dice.random()}", {MARK: HUSH}, [HUSH, {"x": HUSH}]])
         if isinstance(value, dict):
             return {
-                name: secret,
+                name: secret if clear else {MARK: HUSH},
                 "Other": {MARK: HUSH},
-                **{key: plant(inner) for key, inner in value.items()},
+                **{key: plant(inner, clear=clear) for key, inner in value.items()},
             }
-        return [*map(plant, value), {MARK: HUSH, "more": 1}] if isinstance(value, list) else value
+        if isinstance(value, list):
+            return [*(plant(inner, clear=clear) for inner in value), {MARK: HUSH, "more": 1}]
+        return value
 
-    planted = compared(plant(a), plant(b))
+    def planted_into(all_of_it: Any) -> Any:
+        each = {key: plant(value, clear=key not in WITHOUT_SECRETS) for key, value in all_of_it.items()}
+        return {**each, name: HUSH, "Other": {MARK: HUSH}}
+
+    planted = compared(planted_into(a), planted_into(b))
     assert HUSH not in repr(planted)
     assert planted.secrets and planted.notes == (SECRETS,)
 
@@ -312,6 +324,37 @@ def test_with_and_without_its_secrets_a_pool_is_the_same() -> None:
     found = compared(a_pool(), left_out)
     assert found.changes == () and found.secrets
     assert not compared({"tags": {}}, {"tags": {}}).secrets
+
+
+@pytest.mark.parametrize("setting", [*sorted({*ORDER} - WITHOUT_SECRETS), "of tomorrow"])
+def test_a_secret_in_clear_is_not_told_at_any_depth(setting: str) -> None:
+    told = {"ClientId": "1", "ProviderName": "1", "IdentityPoolId": "1", "At": [{"client_secret": HUSH}]}
+    pool: dict[str, Any] = {"user_pool": {"Id": "the same"}}
+    of_clients = setting == "client_secrets"
+    found = compared(
+        {**pool, setting: {"1": told} if of_clients else [told]}, {**pool, setting: {} if of_clients else []}
+    )
+    assert found.changes and found.secrets and HUSH not in repr(found)
+
+
+def test_a_tag_may_be_called_what_a_secret_is_called() -> None:
+    change = only({"tags": {"ClientSecret": "none"}}, {"tags": {"ClientSecret": "in the vault"}})
+    assert (change.path, change.old, change.new) == ("ClientSecret", "none", "in the vault")
+
+
+@pytest.mark.parametrize("mark", ["v1:x", 1, {"PostConfirmation": "arn:new"}])
+def test_a_mark_beside_a_setting_does_not_hide_it(mark: Any) -> None:
+    """What is sealed holds its mark and nothing else: so a restore asks for it."""
+    forged = {"LambdaConfig": {MARK: mark, "PreSignUp": "arn:new"}}
+    found = compared({"user_pool": {"LambdaConfig": {"PreSignUp": "arn:old"}}}, {"user_pool": forged})
+    assert ("LambdaConfig.PreSignUp", "arn:old", "arn:new") in {(c.path, c.old, c.new) for c in found.changes}
+    assert "v1:x" not in repr(found)
+
+
+def test_a_mark_over_what_is_no_text_hides_nothing() -> None:
+    forged = {"LambdaConfig": {MARK: {"PreSignUp": "arn:new"}}}
+    found = compared({"user_pool": {}}, {"user_pool": forged})
+    assert [change.new for change in found.changes] == ["arn:new"]
 
 
 # --- the same pool, and the same again -----------------------------------------------------------

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import IO
 
 import orjson
 import pytest
@@ -36,18 +35,17 @@ def nobody_left() -> Iterator[None]:
 
 
 @pytest.fixture
-def spooled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of the temporary files, which hold personal data."""
-    names: list[str] = []
+def spooled(monkeypatch: pytest.MonkeyPatch) -> list[IO[bytes]]:
+    """The temporary files, which hold personal data: they have no name, and are gone when they are closed."""
+    files: list[IO[bytes]] = []
     spool = reading._spool
 
-    def noted() -> Any:
-        file = spool()
-        names.append(file.name)
-        return file
+    def noted() -> IO[bytes]:
+        files.append(spool())
+        return files[-1]
 
     monkeypatch.setattr(reading, "_spool", noted)
-    return names
+    return files
 
 
 def when(pool: FakePool, operation: str, nth: int, what: Callable[[], object]) -> None:
@@ -121,7 +119,7 @@ def test_a_user_whom_the_list_repeats_is_one_user(pool: FakePool) -> None:
         assert found.count == len(list(found.users())) == 2
 
 
-def test_a_large_pool_is_counted_while_it_is_read_and_can_be_stopped(spooled: list[str]) -> None:
+def test_a_large_pool_is_counted_while_it_is_read_and_can_be_stopped(spooled: list[IO[bytes]]) -> None:
     pool = FakePool()
     for number in range(130):
         pool.add(f"{number}@x.io")
@@ -130,7 +128,7 @@ def test_a_large_pool_is_counted_while_it_is_read_and_can_be_stopped(spooled: li
         assert (found.count, report.counters["live"]) == (130, 130) and report.asked >= 2
     with pytest.raises(Stop):
         read_pool(pool, FakeReport(stop_after=1), "live")
-    assert len(spooled) == 4 and not any(map(os.path.exists, spooled))
+    assert len(spooled) == 4 and all(file.closed for file in spooled)
 
 
 # --- bad days ---------------------------------------------------------------------------------------
@@ -138,12 +136,12 @@ def test_a_large_pool_is_counted_while_it_is_read_and_can_be_stopped(spooled: li
 
 @pytest.mark.parametrize("operation", ["facts", "users", "groups", "members"])
 def test_a_pool_that_does_not_answer_is_not_read_by_halves(
-    pool: FakePool, operation: str, spooled: list[str]
+    pool: FakePool, operation: str, spooled: list[IO[bytes]]
 ) -> None:
     pool.fail(operation, Cause.DENIED)
     with pytest.raises(PortError):
         read_pool(pool, FakeReport(), "live", settings=True)
-    assert not any(map(os.path.exists, spooled))
+    assert all(file.closed for file in spooled)
 
 
 def test_a_setting_that_does_not_answer_is_named_and_ends_nothing(pool: FakePool) -> None:
@@ -155,13 +153,13 @@ def test_a_setting_that_does_not_answer_is_named_and_ends_nothing(pool: FakePool
 
 @pytest.mark.parametrize("operation", ["users", "members", "settings"])
 def test_a_pool_that_is_deleted_while_it_is_read_is_gone(
-    pool: FakePool, operation: str, spooled: list[str]
+    pool: FakePool, operation: str, spooled: list[IO[bytes]]
 ) -> None:
     when(pool, operation, 1, lambda: setattr(pool, "gone", True))
     with pytest.raises(PortError) as error:
         read_pool(pool, FakeReport(), "live", settings=True)
     assert error.value.cause is Cause.GONE
-    assert not any(map(os.path.exists, spooled))
+    assert all(file.closed for file in spooled)
 
 
 def test_a_pool_that_is_deleted_behind_its_last_page_is_gone_too(pool: FakePool) -> None:
@@ -180,18 +178,18 @@ def test_a_group_that_is_deleted_while_it_is_read_is_left_out_and_noted(pool: Fa
     assert report.counters == {"live": 2, "groups": 1, "memberships": 1}
 
 
-def test_members_who_are_throttled_for_ever_are_an_error(pool: FakePool, spooled: list[str]) -> None:
+def test_members_who_are_throttled_for_ever_are_an_error(pool: FakePool, spooled: list[IO[bytes]]) -> None:
     clock = FakeClock()
     pool.through = Pace(clock, 0.8).call
     pool.fail("members", Cause.THROTTLED, times=10**9)
     with pytest.raises(PortError) as error:
         read_pool(pool, FakeReport(), "live")
     assert error.value.cause is Cause.THROTTLED and clock.slept >= PATIENCE
-    assert not any(map(os.path.exists, spooled))
+    assert all(file.closed for file in spooled)
 
 
 def test_a_cancel_is_heard_while_only_groups_are_waited_for(
-    pool: FakePool, monkeypatch: pytest.MonkeyPatch, spooled: list[str]
+    pool: FakePool, monkeypatch: pytest.MonkeyPatch, spooled: list[IO[bytes]]
 ) -> None:
     monkeypatch.setattr(beside, "TICK", 0.01)
 
@@ -204,7 +202,7 @@ def test_a_cancel_is_heard_while_only_groups_are_waited_for(
     pool.__class__ = Endless
     with pytest.raises(Stop):
         read_pool(pool, FakeReport(stop_after=3), "live")
-    assert not any(map(os.path.exists, spooled))
+    assert all(file.closed for file in spooled)
 
 
 # --- a pool that changes meanwhile -------------------------------------------------------------------

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 import gzip
-import os
 import tempfile
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
+from typing import IO, Any
 
 import orjson
 import pytest
@@ -37,18 +38,17 @@ def store(pool: FakePool) -> FakeStore:
 
 
 @pytest.fixture
-def spooled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of the temporary files, which hold personal data."""
-    names: list[str] = []
+def spooled(monkeypatch: pytest.MonkeyPatch) -> list[IO[bytes]]:
+    """The temporary files, which hold personal data: they have no name, and are gone when they are closed."""
+    files: list[IO[bytes]] = []
     spool = module._spool
 
-    def noted() -> object:
-        file = spool()
-        names.append(file.name)
-        return file
+    def noted() -> IO[bytes]:
+        files.append(spool())
+        return files[-1]
 
     monkeypatch.setattr(module, "_spool", noted)
-    return names
+    return files
 
 
 def change(store: FakeStore, part: str, data: bytes) -> None:
@@ -73,13 +73,37 @@ def test_a_side_may_be_walked_twice_at_once(store: FakeStore) -> None:
     assert len(both) == 2 and all(a == b for a, b in both)
 
 
-def test_its_temporary_file_goes_with_it(store: FakeStore, spooled: list[str]) -> None:
+@pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
+def test_a_walk_gives_everybody_whole_wherever_a_piece_of_the_file_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    path = tmp_path / "users.json"
+    path.write_bytes(a_file([an_entry("a@x.io"), an_entry("b@x.io", name="\r \u2028"), an_entry("c@x.io")]))
+    with read_file(str(path), FakeReport(), "backup") as reading:
+        monkeypatch.setattr(module, "CHUNK", chunk)
+        everybody = list(reading.users())
+        assert [user.email for user in everybody] == ["a@x.io", "b@x.io", "c@x.io"]
+        places = dict(reading.named({user.username for user in everybody}))
+        assert [reading.at(places[user.username]) for user in everybody] == everybody
+
+
+def test_its_temporary_files_go_with_it(store: FakeStore, spooled: list[IO[bytes]]) -> None:
     with read_backup(store, KEY, FakeReport(), "backup"):
-        assert os.path.exists(spooled[0])
-    assert not os.path.exists(spooled[0])
+        assert len(spooled) == 2 and not any(file.closed for file in spooled)
+    assert all(file.closed for file in spooled)
 
 
-def test_a_list_of_users_alone_knows_no_groups(spooled: list[str]) -> None:
+def test_a_process_that_is_killed_leaves_no_file(
+    store: FakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a side is held its users are in files that have no name in any folder."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with read_backup(store, KEY, FakeReport(), "backup") as reading:
+        assert len(list(reading.users())) == 2
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_list_of_users_alone_knows_no_groups(spooled: list[IO[bytes]]) -> None:
     store = FakeStore()
     store.plant(f"{KEY}/data.json", sample("cbr-users.json"))
     with read_backup(store, KEY, FakeReport(), "backup") as reading:
@@ -144,11 +168,13 @@ def test_nothing_there_and_no_users_there_are_two_things() -> None:
         read_backup(store, KEY, FakeReport(), "backup")
 
 
-def test_a_user_more_or_less_than_the_manifest_says_is_found(store: FakeStore, spooled: list[str]) -> None:
+def test_a_user_more_or_less_than_the_manifest_says_is_found(
+    store: FakeStore, spooled: list[IO[bytes]]
+) -> None:
     change(store, "data.json", a_file([an_entry("eve@x.io"), an_entry("bob@x.io")]))
     with pytest.raises(Unreadable, match=r"data\.json does not agree with the manifest"):
         read_backup(store, KEY, FakeReport(), "backup")
-    assert spooled and not any(map(os.path.exists, spooled))
+    assert spooled and all(file.closed for file in spooled)
 
 
 def test_a_membership_more_than_the_manifest_says_is_found(store: FakeStore) -> None:
@@ -177,7 +203,7 @@ def test_a_bucket_that_does_not_answer_says_nothing_about_the_backup(
     assert error.value.cause is Cause.UNREACHABLE
 
 
-def test_a_long_reading_can_be_stopped(spooled: list[str]) -> None:
+def test_a_long_reading_can_be_stopped(spooled: list[IO[bytes]]) -> None:
     store = FakeStore()
     store.plant(f"{KEY}/data.json", a_file(an_entry(f"{n}@x.io") for n in range(2500)))
     report = FakeReport()
@@ -185,7 +211,32 @@ def test_a_long_reading_can_be_stopped(spooled: list[str]) -> None:
         assert reading.count == 2500 and report.asked == 3
     with pytest.raises(Stop):
         read_backup(store, KEY, FakeReport(stop_after=1), "backup")
-    assert not any(map(os.path.exists, spooled))
+    assert all(file.closed for file in spooled)
+
+
+def test_huge_entries_are_held_few_at_a_time(tmp_path: Path) -> None:
+    """Forty users of a megabyte each, which gzip makes a few kilobytes of."""
+    people = [an_entry(f"{n}@x.io", name="a" * (1 << 20)) for n in range(40)]
+    path = tmp_path / "users.json.gz"
+    path.write_bytes(gzip.compress(a_file(people), 1))
+    del people
+    report = FakeReport()
+    tracemalloc.start()
+    with read_file(str(path), report, "backup") as reading:
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert (reading.count, report.asked) == (40, 5)
+        assert peak < 64 << 20
+
+
+def test_huge_entries_that_a_seal_vouches_for_are_held_few_at_a_time_too(pool: FakePool) -> None:
+    for number in range(20):
+        pool.add(f"{number}@x.io", name="a" * (1 << 20))
+    store, report = FakeStore(), FakeReport()
+    a_backup(store, pool)
+    with read_backup(store, KEY, report, "backup", seal=seal) as reading:
+        assert (reading.count, report.asked) == (22, 3)
+        assert len(list(reading.users())) == len(list(reading.marks())) == 22
 
 
 # --- a plain file ----------------------------------------------------------------------------
@@ -206,12 +257,12 @@ def test_a_file_that_is_not_there_is_unreadable(tmp_path: Path) -> None:
         read_file(str(tmp_path), FakeReport(), "backup")
 
 
-def test_a_cut_file_leaves_nothing_behind(tmp_path: Path, spooled: list[str]) -> None:
+def test_a_cut_file_leaves_nothing_behind(tmp_path: Path, spooled: list[IO[bytes]]) -> None:
     path = tmp_path / "users.json"
     path.write_bytes(sample("cbr-users.json")[:-3])
     with pytest.raises(Unreadable, match="cut"):
         read_file(str(path), FakeReport(), "backup")
-    assert spooled and not any(map(os.path.exists, spooled))
+    assert spooled and all(file.closed for file in spooled)
 
 
 # --- as a comparison takes it ------------------------------------------------------------------------
@@ -255,14 +306,50 @@ def test_a_sealed_line_that_is_no_user_is_found_when_somebody_looks(store: FakeS
         replace(part, size=data.size, sha256=data.sha256, count=1) if part.name == "data.json" else part
         for part in manifest.parts
     )
-    manifest = replace(manifest, parts=parts)
-    change(store, "manifest.json", write_manifest(manifest, seal(signed_bytes(manifest))))
+    manifest_of(store, KEY, parts=parts)
     with read_backup(store, KEY, FakeReport(), "backup", seal=seal) as reading:
         [(_, place)] = reading.marks()
         with pytest.raises(Unreadable, match="no user"):
             reading.at(place)
         with pytest.raises(Unreadable, match="no user"):
             list(reading.named({"ada"}))
+
+
+def manifest_of(store: FakeStore, place: str, /, **changes: Any) -> None:
+    """Changed, and sealed again."""
+    manifest, _ = read_manifest([store.read(f"{place}/manifest.json")])
+    manifest = replace(manifest, **changes)
+    store.plant(f"{place}/manifest.json", write_manifest(manifest, seal(signed_bytes(manifest))))
+
+
+@pytest.mark.parametrize(
+    ("place", "sealed_for", "trusted"),
+    [
+        (KEY, KEY, True),
+        (KEY, "", True),  # the oldest manifests do not name their place
+        (f"_cognito-admin/kept/{KEY}", KEY, True),
+        (KEY, "2026-11-01.01-00-00/another-pool", False),
+        (f"_cognito-admin/kept/{KEY}", "2026-11-01.01-00-00/another-pool", False),
+        ("elsewhere/users", "elsewhere/users", True),
+        ("elsewhere/users", KEY, False),
+    ],
+)
+def test_a_seal_vouches_for_the_place_that_its_manifest_names(
+    pool: FakePool, monkeypatch: pytest.MonkeyPatch, place: str, sealed_for: str, trusted: bool
+) -> None:
+    """One that was copied elsewhere is read as a stranger's: each entry is looked into."""
+    store, looked = FakeStore(), list[str]()
+    look_into = module._look_into
+    a_backup(store, pool, key=place)
+    manifest_of(store, place, key=sealed_for)
+
+    def noted(reading: module.Reading, *rest: Any, **how: Any) -> None:
+        looked.append(reading.label)
+        look_into(reading, *rest, **how)
+
+    monkeypatch.setattr(module, "_look_into", noted)
+    with read_backup(store, place, FakeReport(), "backup", seal=seal) as reading:
+        assert reading.count == 2 and (looked == []) == trusted
 
 
 def test_a_user_longer_than_most_is_found_whole(store: FakeStore) -> None:

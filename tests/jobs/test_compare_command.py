@@ -48,7 +48,7 @@ def test_the_verdict_comes_first_then_security_groups_and_users(team: FakePool) 
     lines = said.splitlines()
     assert "2 users of the backup are missing in the live pool" in lines
     assert "Users: 2 only in A, 1 only in B, 58 the same." in lines
-    assert "security: 1 group with another IAM role" in lines
+    assert "security: 1 group whose IAM role differs" in lines
     role = "changed          group admins: IAM role nothing → arn:aws:iam::123456789012:role/root"
     assert role in lines
     assert sum(line.startswith("only in A") for line in lines) == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -600,6 +601,26 @@ def test_the_search_does_not_spell_out_what_is_masked(iva: Client) -> None:
     assert [counted(whole) for whole in ("U1 (", "zürich", "person1@uni.example")] == [1, 1, 1]
     reveal(iva, f"job {job.pk}")
     assert [counted(part) for part in parts] == [1, 1, 2, 2]
+
+
+@pytest.mark.parametrize("query", ["other\nperson1", "other\nperson1@uni", "uni.example\nother", "e\no"])
+def test_the_search_does_not_spell_it_out_from_another_line_either(iva: Client, query: str) -> None:
+    job = a_comparison()
+    Difference.objects.filter(key="u1").update(search="another\nperson1@uni.example\nother things")
+    assert found(iva, job, kind="only_from", q=query) == []
+    Difference.objects.filter(key="u1").update(search="another\nother things\nperson1@uni.example")
+    assert len(found(iva, job, kind="only_from", q="r\nother th")) == 1
+
+
+@pytest.mark.parametrize("value", ["a" * 200_000 + "@x", "a" * 200_000, "@" * 200_000, "a@" * 100_000])
+def test_the_search_reads_a_long_value_once(iva: Client, value: str) -> None:
+    job = a_comparison()
+    Difference.objects.filter(key="u1").update(search=f"{value}\nu1")
+    started = time.monotonic()
+    assert len(found(iva, job, kind="only_from", q="a")) == ("@" not in value)
+    found(iva, job, kind="only_from", q="aa" * 20)
+    found(iva, job, kind="only_from", q="a" * 20 + "b")
+    assert time.monotonic() - started < 5  # from each of its letters it would be minutes
 
 
 def test_after_a_reveal_the_e_mails_are_there_and_the_reveal_is_an_entry(iva: Client) -> None:
