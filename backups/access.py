@@ -39,6 +39,9 @@ FOR_JOB = {
     Job.Kind.RESTORE: Action.RESTORE,
     Job.Kind.KEEP: Action.KEEP,
     Job.Kind.FIND: Action.COMPARE,
+    Job.Kind.UNDO: Action.RESTORE,
+    Job.Kind.INVITE: Action.RESTORE,
+    Job.Kind.MAIL: Action.RESTORE,
 }
 """What it takes to ask for a kind of job, and to have it carried out."""
 

@@ -214,6 +214,10 @@ class FakePool(Faults):
         self.active: set[str] = set()  # Usernames that AWS bills as active, for having been read one by one
         self.setting_values: dict[str, Any] = {"user_pool": {"Id": pool_id, "Name": name}, "mfa": {}}
         self.setting_errors: dict[str, str] = {}  # name -> why it cannot be read
+        self.immutable: frozenset[str] = frozenset()  # attributes that are written at creation alone
+        self.providers: set[str] = set()
+        self.links: dict[str, set[tuple[str, str]]] = {}  # Username -> (provider, subject)
+        self.keeps_record, self.seen_in = False, set[str]()  # of sign-ins; Usernames that have one
 
     # for tests: what is there before, and a look at it
 
@@ -276,6 +280,7 @@ class FakePool(Faults):
                 estimated_users=known,
                 attributes=self.attributes,
                 required=self.required,
+                immutable=self.immutable,
                 password_length=self.password_length,
                 triggers=self.triggers,
                 created=self.created,
@@ -407,6 +412,45 @@ class FakePool(Faults):
             self._touch(self._find(username), Enabled=False)
 
     @_paced
+    def enable_user(self, username: str) -> None:
+        with self._call("enable_user"):
+            self._touch(self._find(username), Enabled=True)
+
+    @_paced
+    def update_user(self, username: str, attributes: Mapping[str, str]) -> None:
+        with self._call("update_user"):
+            entry = self._find(username)
+            self._check_attributes(dict(attributes))
+            if frozen := sorted(attributes.keys() & self.immutable):
+                raise _no(Cause.REFUSED, f"{', '.join(frozen)}: Attribute cannot be updated.")
+            values = _values(entry) | dict(attributes)
+            for address in ("email", "phone_number"):
+                if address in attributes and f"{address}_verified" not in attributes:
+                    values[f"{address}_verified"] = "false"
+                    self.messages[entry["Username"]] += 1  # a code
+            entry["Attributes"] = [{"Name": name, "Value": value} for name, value in values.items() if value]
+            self._touch(entry)
+
+    @_paced
+    def delete_user(self, username: str) -> None:
+        with self._call("delete_user"):
+            self.remove(self._find(username)["Username"])
+
+    @_paced
+    def link_user(self, username: str, provider: str, subject: str) -> None:
+        with self._call("link_user"):
+            entry = self._find(username)
+            if provider not in self.providers:
+                raise _no(Cause.REFUSED, f"Identity provider {provider} does not exist.")
+            self.links.setdefault(entry["Username"], set()).add((provider, subject))
+
+    @_paced
+    def signed_in(self, username: str) -> bool | None:
+        with self._call("signed_in"):
+            found = self._find(username)["Username"]
+            return found in self.seen_in if self.keeps_record else None
+
+    @_paced
     def create_group(self, group: Group) -> None:
         with self._call("create_group"):
             if not re.fullmatch(r"\S{1,128}", group.name):
@@ -425,6 +469,20 @@ class FakePool(Faults):
             if sum(found in members for members in self.memberships.values()) >= 100:
                 raise _no(Cause.REFUSED, "A user is in at most 100 groups.", "LimitExceededException")
             self.memberships[group].add(found)
+
+    @_paced
+    def remove_from_group(self, username: str, group: str) -> None:
+        with self._call("remove_from_group"):
+            if group not in self.group_rows:
+                raise _no(Cause.GONE, "Group not found.")
+            self.memberships[group].discard(self._find(username)["Username"])
+
+    @_paced
+    def add_attributes(self, names: Sequence[str]) -> None:
+        with self._call("add_attributes"):
+            if twice := sorted(self.attributes.intersection(names)):
+                raise _no(Cause.REFUSED, f"{', '.join(twice)}: Existing attribute already has the name.")
+            self.attributes |= frozenset(names)
 
     # behind it
 

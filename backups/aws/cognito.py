@@ -7,7 +7,7 @@ may give a short or empty page with more to come.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from botocore.parsers import ResponseParserError
@@ -17,7 +17,7 @@ from backups.aws.errors import asking
 from backups.aws.pool_settings import PoolSettings
 from backups.aws.session import client
 from backups.core.snapshot import Entry, Group, PoolFacts
-from backups.engine.ports import CallThrough, direct, heard, never
+from backups.engine.ports import CallThrough, Cause, PortError, direct, heard, never
 
 STANDARD_ATTRIBUTES = frozenset(
     # Every pool has them (OpenID Connect's, and sub); AWS lists them all, moto only those set at creation.
@@ -61,6 +61,7 @@ class CognitoPool:
             estimated_users=pool.get("EstimatedNumberOfUsers"),
             attributes=names | STANDARD_ATTRIBUTES,
             required=required,
+            immutable=frozenset(str(a["Name"]) for a in schema if a.get("Mutable") is False),
             password_length=int(pool.get("Policies", {}).get("PasswordPolicy", {}).get("MinimumLength", 8)),
             triggers=tuple(sorted(triggers)),
             created=str(pool.get("CreationDate", "")),
@@ -153,6 +154,46 @@ class CognitoPool:
             "disable_user", f"disable a user of {self.pool_id}", "admin_disable_user", Username=username
         )
 
+    def enable_user(self, username: str) -> None:
+        self._ask("enable_user", f"enable a user of {self.pool_id}", "admin_enable_user", Username=username)
+
+    def update_user(self, username: str, attributes: Mapping[str, str]) -> None:
+        self._ask(
+            "update_user",
+            f"update a user of {self.pool_id}",
+            "admin_update_user_attributes",
+            Username=username,
+            UserAttributes=[{"Name": name, "Value": value} for name, value in attributes.items()],
+        )
+
+    def delete_user(self, username: str) -> None:
+        self._ask("delete_user", f"delete a user of {self.pool_id}", "admin_delete_user", Username=username)
+
+    def link_user(self, username: str, provider: str, subject: str) -> None:
+        self._ask(
+            "link_user",
+            f"link a user of {self.pool_id} to {provider}",
+            "admin_link_provider_for_user",
+            DestinationUser={"ProviderName": "Cognito", "ProviderAttributeValue": username},
+            SourceUser={
+                "ProviderName": provider,
+                "ProviderAttributeName": "Cognito_Subject",
+                "ProviderAttributeValue": subject,
+            },
+        )
+
+    def signed_in(self, username: str) -> bool | None:
+        doing = f"read the sign-ins of a user of {self.pool_id}"
+        try:
+            answer = self._ask(
+                "signed_in", doing, "admin_list_user_auth_events", Username=username, MaxResults=60
+            )
+        except PortError as error:
+            if error.cause in (Cause.REFUSED, Cause.UNSUPPORTED):  # threat protection is off, or not bought
+                return None
+            raise
+        return any(event.get("EventResponse") == "Pass" for event in answer.get("AuthEvents", []))
+
     def create_group(self, group: Group) -> None:
         self._ask(
             "create_group",
@@ -171,6 +212,31 @@ class CognitoPool:
             "admin_add_user_to_group",
             Username=username,
             GroupName=group,
+        )
+
+    def remove_from_group(self, username: str, group: str) -> None:
+        self._ask(
+            "remove_from_group",
+            f"take a user of {self.pool_id} out of the group {group}",
+            "admin_remove_user_from_group",
+            Username=username,
+            GroupName=group,
+        )
+
+    def add_attributes(self, names: Sequence[str]) -> None:
+        self._ask(
+            "add_attributes",
+            f"add attributes to {self.pool_id}",
+            "add_custom_attributes",
+            CustomAttributes=[
+                {
+                    "Name": name.removeprefix("custom:"),
+                    "AttributeDataType": "String",
+                    "Mutable": True,
+                    "StringAttributeConstraints": {"MinLength": "0", "MaxLength": "2048"},
+                }
+                for name in names
+            ],
         )
 
     # asking

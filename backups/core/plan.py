@@ -90,6 +90,10 @@ class Line:
     attributes: Mapping[str, str] = field(default_factory=dict)  # what a create writes
     groups: tuple[str, ...] = ()
     known: Known | None = None  # who this person is in the pool, where that is sure
+    changes: tuple[tuple[str, str, str], ...] = ()  # of an update: (field, in the pool, in the backup)
+    seen: str = ""  # of an update: fingerprint of the user in the pool when this was planned
+    withheld: tuple[str, ...] = ()  # privileged groups that the guard keeps this user out of
+    links: tuple[tuple[str, str], ...] = ()  # (provider, subject) to link a native user with again
     twin: bool = False  # another entry of this backup has the same key
 
     @property

@@ -120,6 +120,7 @@ class PoolFacts:
     estimated_users: int | None = None
     attributes: frozenset[str] = frozenset()  # names in the schema, custom: prefix and all
     required: frozenset[str] = frozenset()
+    immutable: frozenset[str] = frozenset()  # of ``attributes``: written at creation, and never again
     password_length: int = 8
     triggers: tuple[str, ...] = ()
     created: str = ""

@@ -46,6 +46,13 @@ CATEGORY: Mapping[str, str] = {  # one AWS call of each port method -> its quota
     "resend_invitation": "UserCreation",
     "set_password": "UserAccountRecovery",
     "disable_user": "UserUpdate",
+    "enable_user": "UserUpdate",
+    "update_user": "UserUpdate",
+    "delete_user": "UserUpdate",
+    "link_user": "UserUpdate",
+    "remove_from_group": "UserUpdate",
+    "signed_in": "UserResourceRead",
+    "add_attributes": "UserPoolUpdate",
     "add_to_group": "UserUpdate",
     "create_group": "UserPoolResourceUpdate",
 }

@@ -148,11 +148,35 @@ class UserPool(Protocol):
     def disable_user(self, username: str) -> None:
         """Repeatable."""
 
+    def enable_user(self, username: str) -> None:
+        """Repeatable."""
+
+    def update_user(self, username: str, attributes: Mapping[str, str]) -> None:
+        """AdminUpdateUserAttributes. Repeatable. An address without its ``*_verified`` would mail a code."""
+
+    def delete_user(self, username: str) -> None:
+        """AdminDeleteUser. Raises MISSING, which after LOST means that it was done."""
+
+    def link_user(self, username: str, provider: str, subject: str) -> None:
+        """AdminLinkProviderForUser: a native user signs in through ``provider`` too, as its ``subject``.
+
+        Repeatable. Refused where the pool has no such provider, or its user exists on his own already.
+        """
+
+    def signed_in(self, username: str) -> bool | None:
+        """Whether sign-ins or sessions of this user are recorded; None: this pool keeps no record."""
+
     def create_group(self, group: Group) -> None:
         """Raises EXISTS."""
 
     def add_to_group(self, username: str, group: str) -> None:
         """Repeatable."""
+
+    def remove_from_group(self, username: str, group: str) -> None:
+        """Repeatable."""
+
+    def add_attributes(self, names: Sequence[str]) -> None:
+        """AddCustomAttributes: mutable texts, by names that begin with ``custom:``. They never go again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,8 +279,10 @@ class Outcome:
     """The ledger's row of one user, as far as it has come."""
 
     key: str
-    outcome: str = ""  # created | updated | skipped | failed; "" while steps remain
-    step: str = ""  # the last finished one: created disabled password groups confirmed inviting invited
+    outcome: str = ""  # created | updated | deleted | skipped | failed; "" while steps remain
+    # The last finished one: created attributes enabled disabled password groups linked confirmed inviting
+    # invited; of an undo: removed
+    step: str = ""
     reason: str = ""  # code of core.plan.REASONS, or ""
     detail: str = ""  # AWS's words, where the reason is a refusal
     new_sub: str = ""

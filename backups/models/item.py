@@ -17,12 +17,15 @@ class Item(models.Model):
     old_sub = models.CharField(max_length=128, blank=True)
     old_username = models.CharField(max_length=200)
     email = models.CharField(max_length=2100, blank=True)
-    action = models.CharField(max_length=8)  # create | update | skip | cannot
+    action = models.CharField(max_length=8)  # create | update | skip | cannot; of an undo: delete | put-back
     reason = models.CharField(max_length=40, blank=True)  # code of core.plan.REASONS
     detail = models.TextField(blank=True)
     groups = models.JSONField(default=list)  # group names the plan puts this user into
     enabled = models.BooleanField(default=True)
-    outcome = models.CharField(max_length=8, blank=True)  # created updated skipped failed | unknown
+    changes = models.JSONField(default=list)  # of an update: [field, in the pool, in the backup]
+    withheld = models.JSONField(default=list)  # names of privileged groups that a guard keeps the user out of
+    seen = models.CharField(max_length=64, blank=True)  # of an update: core.plan.Line.seen
+    outcome = models.CharField(max_length=8, blank=True)  # created updated deleted skipped failed | unknown
     step = models.CharField(max_length=12, blank=True)  # the last finished step
     new_sub = models.CharField(max_length=128, blank=True)
     new_username = models.CharField(max_length=200, blank=True)

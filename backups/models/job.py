@@ -21,6 +21,9 @@ class Job(models.Model):
         RESTORE = "restore", "Restore"
         KEEP = "keep", "Kept copy"
         FIND = "find", "Search for the last good backup"
+        UNDO = "undo", "Undo of a restore"
+        INVITE = "invite", "Invitations"
+        MAIL = "mail", "Switch of a pool's mail"
 
     class Queue(models.TextChoices):
         READ = "read"
