@@ -25,6 +25,7 @@ QUOTAS: Mapping[str, float] = {  # calls a second, per account and Region; AWS's
     "UserResourceRead": 50,
     "UserList": 30,
     "UserPoolRead": 15,
+    "UserPoolUpdate": 15,
     "UserPoolResourceRead": 15,  # 20; settings are of the pool and of its clients too, and those have 15
     "UserPoolResourceUpdate": 5,  # 15, but each operation at most 5 a pool
     "IdentityPools": 5,  # cognito-identity has no categories, and nobody waits for these few calls
