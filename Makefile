@@ -9,7 +9,7 @@ NOT_SLOW := and not slow
 WORLD ?= default
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset check test test-all contract-aws emulators chaos bench-backup bench-catalogue bench-compare bench-standin bench-stream screens packages lock clean
+.PHONY: help demo demo-reset check test test-all contract-aws emulators chaos bench-backup bench-catalogue bench-compare bench-restore bench-standin bench-stream screens packages lock clean
 help:
 	@sed -n 's/^# //p' $(firstword $(MAKEFILE_LIST)) | head -n 2
 
@@ -130,6 +130,10 @@ bench-backup: .venv/.dev var/ministack-venv/.installed var/node/.installed
 
 bench-compare: .venv/.dev var/ministack-venv/.installed
 	@$(RUN) -m tests.bench.compare
+
+# Of 1,000 users a quick look; USERS=10000: forty minutes. ONLY: some of its parts.
+bench-restore: .venv/.dev var/ministack-venv/.installed var/node/.installed
+	@$(RUN) -m tests.bench.restore $(if $(USERS),--users $(USERS)) $(if $(ONLY),--only $(ONLY))
 
 # Pictures of every page, of the demo's default world, into docs/screens.
 screens: $(TESTS)

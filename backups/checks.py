@@ -15,10 +15,14 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import validate_email
 
+from backups.core import map_sql
+
 APPROVALS = ("never", "overwrite", "always")
 LONG_ENOUGH = 50
 """Characters of a SECRET_KEY in production; Django's own check asks for as many."""
 SEAL_LONG_ENOUGH = 32
+LONGEST_ITEM = 300
+"""Characters of an item of aftercare."""
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _ACCOUNT = re.compile(r"\d{12}")
@@ -34,6 +38,7 @@ def settings_are_sound(**_: Any) -> list[CheckMessage]:
         *_numbers(),
         *_services(),
         *_alarms(),
+        *_after_a_restore(),
         *_strict(),
     ]
 
@@ -136,6 +141,14 @@ def _people() -> Iterator[CheckMessage]:
                 id=f"backups.W{number:03d}",
             )
 
+    for name in ("APPLICATION_ADMIN_EMAILS", "OPERATOR_EMAILS"):
+        if not all(map(_is_mail, getattr(settings, name))):
+            yield Error(
+                f"{name} holds what is no e-mail address.",
+                hint="For example ada@example.org; several are separated by commas.",
+                id="backups.E041",
+            )
+
 
 def _numbers() -> Iterator[CheckMessage]:
     if not 0 < settings.QUOTA_SHARE <= 1:
@@ -199,6 +212,30 @@ def _alarms() -> Iterator[CheckMessage]:
             f"{told[0]} is set and PUBLIC_URL is not.",
             hint="The messages have no link to this dashboard: PUBLIC_URL=https://backups.example.org",
             id="backups.W010",
+        )
+
+
+def _after_a_restore() -> Iterator[CheckMessage]:
+    try:
+        map_sql.load(settings.IDENTITY_MAP_SQL)
+    except map_sql.BadTemplate as error:
+        yield Error(
+            f"The file that IDENTITY_MAP_SQL names {error}.",
+            hint="Mend it, or leave the setting out for the default. Until then there is no SQL of any "
+            "identity map: the default is not taken in its place.",
+            id="backups.E050",
+        )
+    if any(len(item) > LONGEST_ITEM for item in settings.AFTERCARE):
+        yield Error(
+            f"AFTERCARE has an item of more than {LONGEST_ITEM} characters.",
+            hint="Items are separated by semicolons; each is one thing that somebody ticks.",
+            id="backups.E051",
+        )
+    if len(set(settings.AFTERCARE)) < len(settings.AFTERCARE):
+        yield Error(
+            "AFTERCARE names an item twice.",
+            hint="Each is ticked on its own; leave the second one out.",
+            id="backups.E052",
         )
 
 

@@ -6,6 +6,7 @@ from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
 from backups.views import (
+    aftercare,
     audit,
     backup,
     backups,
@@ -13,13 +14,18 @@ from backups.views import (
     find,
     health,
     history,
+    identity_map,
     jobs,
     overview,
+    people,
+    prepare,
+    report,
     restore,
     reveal,
     session,
     settings,
     stream,
+    undo,
 )
 
 
@@ -61,8 +67,12 @@ urlpatterns = [
     path("find/<int:job>/", find.found, name="found"),
     path("history/", history.history, name="history"),
     # restore
-    path("restore/", restore.restore, name="restore"),
+    path("restore/", prepare.begin, name="restore"),
+    path("restore/draft/<int:draft>/what/", prepare.what, name="restore-what"),
+    path("restore/draft/<int:draft>/how/", prepare.how, name="restore-how"),
     path("restore/<int:job>/", restore.plan, name="plan"),
+    path("restore/<int:job>/again/", restore.plan_again, name="plan-again"),
+    path("restore/<int:job>/confirm/", restore.confirm, name="confirm-restore"),
     path("restore/<int:job>/start/", restore.start_restore, name="start-restore"),
     # jobs
     path("jobs/", jobs.jobs, name="jobs"),
@@ -72,7 +82,20 @@ urlpatterns = [
     path("jobs/<int:job>/pause/", jobs.pause_job, name="pause-job"),
     path("jobs/<int:job>/cancel/", jobs.cancel_job, name="cancel-job"),
     path("jobs/<int:job>/resume/", jobs.resume_job, name="resume-job"),
-    path("jobs/<int:job>/identity-map.csv", jobs.identity_map, name="identity-map"),
+    path("jobs/<int:job>/identity-map/", identity_map.identity_map, name="map"),
+    path("jobs/<int:job>/identity-map.csv", identity_map.download, {"form": "csv"}, name="identity-map"),
+    path("jobs/<int:job>/identity-map.<str:form>", identity_map.download, name="map-file"),
+    path("jobs/<int:job>/aftercare/", aftercare.aftercare, name="aftercare"),
+    path("jobs/<int:job>/report/", report.report, name="report"),
+    path("jobs/<int:job>/report.zip", report.download, name="report-file"),
+    # after a restore
+    path("jobs/<int:job>/undo/", undo.plan_undo, name="plan-undo"),
+    path("undo/<int:job>/", undo.undo, name="undo"),
+    path("undo/<int:job>/start/", undo.start_undo, name="start-undo"),
+    path("people/", people.read_waiting, name="read-waiting"),
+    path("people/<int:job>/", people.people, name="people"),
+    path("people/<int:job>/read/", people.read_people, name="read-people"),
+    path("people/<int:job>/invite/", people.invite_people, name="invite-people"),
     # audit
     path("audit/", audit.audit, name="audit"),
     # settings

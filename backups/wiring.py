@@ -19,12 +19,22 @@ from django.conf import settings
 
 from backups import pacing
 from backups.aws import limits, session
+from backups.aws.account import AwsAccount
 from backups.aws.cognito import CognitoPool, list_pools
 from backups.aws.identity import AwsIdentity
 from backups.aws.store import S3Store
 from backups.core.snapshot import PoolFacts
 from backups.engine.pace import CATEGORY, STEP, Pace
-from backups.engine.ports import BackupStore, CallThrough, Cause, Clock, Identity, PortError, UserPool
+from backups.engine.ports import (
+    Account,
+    BackupStore,
+    CallThrough,
+    Cause,
+    Clock,
+    Identity,
+    PortError,
+    UserPool,
+)
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -83,18 +93,29 @@ def _bucket(name: str, environment: str) -> BackupStore:
     return S3Store(name.replace("{environment}", environment), region=_region())
 
 
-def pool(region: str, pool_id: str) -> UserPool:
+def pool(region: str, pool_id: str, share: float | None = None) -> UserPool:
     """One pool, at the pace of all our processes; nothing is asked yet."""
-    return CognitoPool(region, pool_id, pace(region).call)
+    return CognitoPool(region, pool_id, pace(region, share).call)
 
 
-def pace(region: str) -> Pace:
-    """One for all pools of a Region: its quotas are the account's, and all processes of ours share them."""
+def account_of(region: str, *, briefly: bool = False) -> Account:
+    """What our account allows in a Region, and its pools' settings; nothing is asked yet.
+
+    ``briefly``: for a page that waits, as ``find_pools``.
+    """
+    return AwsAccount(region, _briefly(pace(region)) if briefly else pace(region).call)
+
+
+def pace(region: str, share: float | None = None) -> Pace:
+    """One for all pools of a Region: its quotas are the account's, and all processes of ours share them.
+
+    ``share`` of the quotas, where a job has one of its own: while several are asked for, the smallest holds.
+    """
     try:
         number = account()
     except PortError:
         number = ""
-    return _pace(region, number, settings.QUOTA_SHARE, settings.REDIS_URL)
+    return _pace(region, number, settings.QUOTA_SHARE if share is None else share, settings.REDIS_URL)
 
 
 @cache

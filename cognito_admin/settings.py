@@ -66,6 +66,20 @@ MAIL_RESERVE: int = env.int("MAIL_RESERVE", default=10)
 ORIGIN_LATE_CHECK: bool = env.bool("ORIGIN_LATE_CHECK", default=True)
 UPLOAD_LIMIT_MB: int = env.int("UPLOAD_LIMIT_MB", default=200)
 
+# After a restore
+IDENTITY_MAP_SQL: str = env.str("IDENTITY_MAP_SQL", default="")
+_aftercare = """
+Run the identity map's SQL in the application's database, and look at the rows that it prints
+Restart the API and the UI: they looked the pool up at their start and keep its id
+Redeploy the client stacks that import the pool's id
+Let the identity pools name this pool and its app clients as their provider
+Invite whoever still waits for an invitation
+Reopen sign-up, if it was closed
+Tell the users how they get in again
+"""
+_told_aftercare = [item.strip() for item in env.str("AFTERCARE", default="").split(";")]
+AFTERCARE: list[str] = [item for item in _told_aftercare if item] or _aftercare.strip().splitlines()
+
 # Who may do what. An empty list means nobody.
 LOGIN_GROUPS: list[str] = env.list("LOGIN_GROUPS", default=["engineering"])
 RESTORE_GROUPS: list[str] = env.list("RESTORE_GROUPS", default=["engineering"])
@@ -73,6 +87,11 @@ APPROVE_GROUPS: list[str] = env.list("APPROVE_GROUPS", default=["engineering"])
 RESTORE_APPROVALS: str = env.str("RESTORE_APPROVALS", default="overwrite")
 ACCESS_CONTACTS: str = env.str("ACCESS_CONTACTS", default="Iva or Pol")
 SERVER_ID: str = env.str("SERVER_ID", default="cognito-admin")
+
+# Whose restore is a matter of its own
+PRIVILEGED_GROUPS: list[str] = env.list("PRIVILEGED_GROUPS", default=[])
+APPLICATION_ADMIN_EMAILS: list[str] = env.list("APPLICATION_ADMIN_EMAILS", default=[])
+OPERATOR_EMAILS: list[str] = env.list("OPERATOR_EMAILS", default=[])
 
 INSTALLED_APPS = [
     "django.contrib.auth",

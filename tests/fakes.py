@@ -24,9 +24,11 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from backups.core.expiry import Rule
+from backups.core.mail import Sender, Ses
 from backups.core.sealed import marked
 from backups.core.snapshot import Entry, Group, PoolFacts, iso
 from backups.engine.ports import (
+    Allowance,
     CallThrough,
     Cause,
     Head,
@@ -767,3 +769,92 @@ class FakeReport:
     def text(self) -> str:
         """Every line said, for looking whether something was said at all."""
         return "\n".join(text for _, text, _ in self.lines)
+
+
+ARN = "arn:aws:iam::123456789012:role/cognito-admin"
+DEFAULTS: dict[str, Any] = {  # what UpdateUserPool makes of a setting that it is not given
+    "Policies": {"PasswordPolicy": {"MinimumLength": 8, "TemporaryPasswordValidityDays": 7}},
+    "DeletionProtection": "INACTIVE",
+    "LambdaConfig": {},
+    "MfaConfiguration": "OFF",
+    "EmailConfiguration": {"EmailSendingAccount": "COGNITO_DEFAULT"},
+    "AdminCreateUserConfig": {"AllowAdminCreateUserOnly": False, "UnusedAccountValidityDays": 7},
+    "UserPoolTier": "ESSENTIALS",
+}
+KEPT = ("Id", "Name", "Arn", "CreationDate", "SchemaAttributes", "UsernameAttributes", "AliasAttributes",
+        "UsernameConfiguration", "Domain", "EstimatedNumberOfUsers")  # fmt: skip
+
+
+class FakeAccount(Faults):
+    """What IAM, SES and the settings of pools say. A pool that nobody described reads as a plain one.
+
+    ``denies``: IAM actions; ``mail``: what SES says; an update resets what it is not given, as AWS does.
+    """
+
+    def __init__(self, region: str = "eu-west-1") -> None:
+        super().__init__()
+        self.region = region
+        self.denies: set[str] = set()
+        self.asked: list[tuple[tuple[str, ...], str, str]] = []  # of IAM: actions, resource, principal
+        domain = "arn:aws:ses:eu-west-1:123456789012:identity/uni.example"
+        self.mail = Ses(True, True, 50_000, 0, (Sender("uni.example", domain, verified=True),))
+        self.pools: dict[str, dict[str, Any]] = {}
+        self.factors: dict[str, dict[str, Any]] = {}
+        self.roles: dict[str, str] = {}
+
+    def plain(self, pool_id: str, **settings: Any) -> dict[str, Any]:
+        """A pool's settings, so that tests may change them."""
+        if pool_id not in self.pools:
+            told = {
+                "Id": pool_id,
+                "Name": "team-production",
+                "EstimatedNumberOfUsers": 0,
+                **DEFAULTS,
+                **settings,
+            }
+            self.pools[pool_id] = self._settled(told)
+        return self.pools[pool_id]
+
+    def allowed(self, actions: Sequence[str], resource: str, principal: str = "") -> Allowance:
+        with self._asked("allowed"):
+            self.asked.append((tuple(actions), resource, principal))
+            return Allowance(principal or ARN, frozenset(actions) & self.denies)
+
+    def ses(self) -> Ses:
+        with self._asked("ses"):
+            return self.mail
+
+    def describe(self, pool_id: str) -> dict[str, Any]:
+        with self._asked("describe"):
+            return copy.deepcopy(self.plain(pool_id))
+
+    def mfa(self, pool_id: str) -> dict[str, Any]:
+        with self._asked("mfa"):
+            return copy.deepcopy(self.factors.get(pool_id, {"MfaConfiguration": "OFF"}))
+
+    def role_of(self, pool_id: str) -> str:
+        with self._asked("role_of"):
+            return self.roles.get(pool_id, "")
+
+    def update(self, pool_id: str, settings: Mapping[str, Any]) -> None:
+        with self._asked("update"):
+            before = self.plain(pool_id)
+            kept = {name: before[name] for name in KEPT if name in before}
+            now = {**DEFAULTS, **kept, **settings}
+            if "PoolName" in now:
+                now["Name"] = now.pop("PoolName")
+            policy, admin = (settings.get(name, {}) for name in ("Policies", "AdminCreateUserConfig"))
+            days = policy.get("PasswordPolicy", {}).get("TemporaryPasswordValidityDays")
+            if days and admin.get("UnusedAccountValidityDays"):
+                raise _no(Cause.REFUSED, "Please use TemporaryPasswordValidityDays instead.")
+            self.pools[pool_id] = self._settled(now)
+
+    @staticmethod
+    def _settled(told: Mapping[str, Any]) -> dict[str, Any]:
+        """A temporary password's days are shown under both of their names."""
+        settings = copy.deepcopy(dict(told))
+        policy = settings["Policies"].setdefault("PasswordPolicy", {})
+        admin = settings["AdminCreateUserConfig"]
+        days = policy.get("TemporaryPasswordValidityDays") or admin.get("UnusedAccountValidityDays") or 7
+        policy["TemporaryPasswordValidityDays"] = admin["UnusedAccountValidityDays"] = days
+        return settings

@@ -93,7 +93,9 @@ def walk(iva: Desk, guest: Desk) -> None:
     shoot(iva.page, "found", narrow=True)
 
     iva.go("Restore")
-    shoot(iva.page, "restore")
+    shoot(iva.page, "restore-what", narrow=True)
+    iva.button("Go on: where and how").click()
+    shoot(iva.page, "restore-how", narrow=True)
     iva.page.goto(compared)
     iva.button("Plan a restore of these 150 users").click()
     expect(iva.heading("The plan")).to_be_visible(timeout=LONG)

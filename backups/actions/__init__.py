@@ -6,6 +6,7 @@ sentence of Refused. Nothing here waits for AWS longer than one look.
 
 from __future__ import annotations
 
+from backups.actions.aftercare import aftercare_of, open_items, tick, untick
 from backups.actions.asking import AT_ONCE, THE_SCHEDULE, Actor, Refused, actor_of, note
 from backups.actions.backing import (
     accept_fall,
@@ -27,47 +28,77 @@ from backups.actions.comparing import (
     start_compare,
     start_find,
 )
+from backups.actions.invite import (
+    confirmation_of_invite,
+    read_people,
+    read_waiting,
+    readings,
+    start_invite,
+)
+from backups.actions.mail import PoolMail, mail_confirmation, mail_of, switch_mail
+from backups.actions.reporting import identity_map, report
 from backups.actions.restoring import (
     confirmation,
-    identity_map,
     plan_again,
     plan_chosen,
     plan_restore,
+    proposed,
     start_restore,
 )
 from backups.actions.running import cancel, may_resume, pause, resume
+from backups.actions.undo import confirmation_of_undo, may_undo, plan_undo, start_undo, to_undo
 
 __all__ = [
     "AT_ONCE",
     "THE_SCHEDULE",
     "Actor",
+    "PoolMail",
     "Refused",
     "accept_fall",
     "actor_of",
+    "aftercare_of",
     "cancel",
     "check_backup",
     "confirmation",
+    "confirmation_of_invite",
+    "confirmation_of_undo",
     "differences",
     "identity_map",
     "look",
+    "mail_confirmation",
+    "mail_of",
     "may_resume",
+    "may_undo",
     "note",
+    "open_items",
     "open_part",
     "pause",
     "plan_again",
     "plan_chosen",
     "plan_restore",
+    "plan_undo",
+    "proposed",
     "read_history",
+    "read_people",
+    "read_waiting",
+    "readings",
     "rebuild_catalogue",
     "rebuild_history",
+    "report",
     "resume",
     "reveal",
     "set_policy",
     "start_backup",
     "start_compare",
     "start_find",
+    "start_invite",
     "start_keep",
     "start_restore",
     "start_scheduled",
+    "start_undo",
+    "switch_mail",
+    "tick",
+    "to_undo",
+    "untick",
     "upload",
 ]

@@ -1,58 +1,55 @@
-"""Restores: planned, started, and who became whom."""
+"""Restores: planned and started."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import replace
 
+from django.conf import settings
 from django.db import transaction
 
-from backups import access
 from backups.actions.asking import (
     Actor,
     Refused,
     break_glass,
     canonical,
-    may_now,
-    note,
     side,
     start,
 )
-from backups.core import identity_map as mapping
+from backups.core.choices import EVERYTHING_MISSING, Choices, Existing
 from backups.core.lifecycle import State
-from backups.core.plan import Messages
+from backups.core.plan import Action, Messages
 from backups.core.snapshot import environment_of
 from backups.models import Job, Plan, Pool
 from backups.models.audit import Act
 from backups.runner import chosen as choosing
 from backups.runner.chosen import Chosen
-from backups.runner.plan import mails_today
+from backups.runner.plan import choices_of
+
+ORDERS = ("backup", "changed")
+SMALLEST_SHARE = 0.05
+AT_ONCE = 1000  # keys in one question to the database
+WRITES = (Action.CREATE, Action.UPDATE)
 
 
 def plan_restore(
-    actor: Actor,
-    source: str,
-    pool: Pool,
-    *,
-    users: list[str] | None = None,
-    chosen: Chosen | None = None,
-    shown: int | None = None,
+    actor: Actor, source: str, pool: Pool, *, choices: Choices = EVERYTHING_MISSING, shown: int | None = None
 ) -> Job:
     """A plan on the live pool: a job of its own that writes to no pool.
 
-    ``users``, or who is ``chosen`` from a comparison of this very backup, limits it to these; ``shown``
-    is how many of the chosen somebody saw.
+    Who is chosen from a comparison of this very backup is counted again; ``shown`` is how many of them
+    somebody saw.
     """
     source = canonical(source, side(actor, source))
-    if users is not None and not users:
+    if choices.users is not None and not choices.users:
         raise Refused("The list of users is empty, so nobody would be restored. Nothing was written.", 400)
-    params: dict[str, object] = {"source": source}
-    if users is not None:
-        params["users"] = sorted(set(users))
-    told: dict[str, object] = {}
-    if chosen is not None:
+    told = _told(choices)
+    if choices.chosen is not None:
+        chosen = choosing.of_params(choices.chosen)
         number = _count(chosen, source, shown)
-        params["chosen"] = chosen.params(number)
+        choices = replace(choices, chosen=chosen.params(number))
         told["chosen"] = {"comparison": chosen.comparison, **chosen.filters(), "users": number}
+    params = {"source": source, "choices": choices.as_json()}
     job = Job(kind=Job.Kind.PLAN, queue=Job.Queue.READ, params=params)
     return start(actor, job, pool, Act.PLAN_ASKED, source=source, **told)
 
@@ -67,29 +64,51 @@ def plan_chosen(actor: Actor, chosen: Chosen, shown: int) -> Job:
         )
     pool = side(actor, comparison.params["to"])
     assert isinstance(pool, Pool)
-    return plan_restore(actor, comparison.params["from"], pool, chosen=chosen, shown=shown)
+    choices = Choices(chosen=chosen.params(shown))
+    return plan_restore(actor, comparison.params["from"], pool, choices=choices, shown=shown)
 
 
 def plan_again(actor: Actor, plan: Job) -> Job:
-    """The same plan on the pool as it is now: the same backup, and the same users where some were chosen."""
+    """The same plan on the pool as it is now: the same backup, and the same choices."""
     pool = Pool.objects.filter(region=plan.region, pool_id=plan.pool_id).first()
     if pool is None:
         raise Refused(f"No pool {plan.pool_id} was seen in the configured Regions. Nothing was started.", 404)
-    chosen = choosing.of_params(plan.params["chosen"]) if "chosen" in plan.params else None
-    return plan_restore(actor, plan.params["source"], pool, users=plan.params.get("users"), chosen=chosen)
+    choices = choices_of(plan)
+    if "choices" not in plan.params:  # of an earlier version, where nobody was asked about a guard
+        choices = replace(choices, guards=frozenset())
+    return plan_restore(actor, plan.params["source"], pool, choices=choices)
 
 
-def start_restore(actor: Actor, plan: Plan, *, messages: str, digest: str, typed: str, reason: str) -> Job:
-    """Carry out a plan that somebody has looked at. Raises Refused; then nothing was written."""
-    _may_start(actor, plan, messages, digest, typed, reason)
+def start_restore(
+    actor: Actor,
+    plan: Plan,
+    *,
+    messages: str,
+    digest: str,
+    typed: str,
+    reason: str,
+    share: float | None = None,
+    order: str | Sequence[str] = "backup",
+    only: Sequence[str] | None = None,
+) -> Job:
+    """Carry out a plan that somebody has looked at. Raises Refused; then nothing was written.
+
+    ``share`` of the quotas, above 0 and at most 1; None: the setting. ``order`` of invitations, and of
+    everything else: "backup", "changed" (last changed first), or keys of the plan's lines that come first.
+    ``only``: keys of the plan's lines that are carried out now; the plan can be started again afterwards.
+    """
+    keys = None if only is None else tuple(dict.fromkeys(only))
+    _may_start(actor, plan, messages, digest, typed, reason, keys)
     of = plan.job
-    job = Job(
-        kind=Job.Kind.RESTORE,
-        queue=Job.Queue.WRITE,
-        params={"plan": plan.pk, "messages": messages, "source": plan.source},
-        reason=reason.strip(),
-    )
+    params: dict[str, object] = {"plan": plan.pk, "messages": messages, "source": plan.source}
+    if share is not None:
+        params["share"] = _share(share)
+    params["order"] = _order(plan, order)
+    if keys is not None:
+        params["only"] = list(keys)
+    job = Job(kind=Job.Kind.RESTORE, queue=Job.Queue.WRITE, params=params, reason=reason.strip())
     pool = Pool(region=of.region, pool_id=of.pool_id, name=of.pool_name)
+    told = {"only": len(keys)} if keys is not None else {}
     with transaction.atomic():
         if Plan.objects.select_for_update().get(pk=plan.pk).restore_id:
             raise Refused("This plan was carried out already. Make a new one: the pool has changed since.")
@@ -103,34 +122,45 @@ def start_restore(actor: Actor, plan: Plan, *, messages: str, digest: str, typed
             source=plan.source,
             messages=messages,
             create=int(plan.counts["create"]),
+            update=int(plan.counts.get("update", 0)),
+            share="as set" if share is None else f"{share:g}",
+            order=order if isinstance(order, str) else f"{len(order):,} first",
             reason=reason.strip(),
+            **told,
             **break_glass(actor),
         )
-        Plan.objects.filter(pk=plan.pk).update(restore=job)
+        if keys is None:
+            Plan.objects.filter(pk=plan.pk).update(restore=job)
     return job
 
 
-def confirmation(plan: Plan) -> str:
-    """What has to be typed to start: environment and number, ``production 150``."""
+def confirmation(plan: Plan, only: Sequence[str] | None = None) -> str:
+    """What has to be typed to start: environment and number of users written to, ``production 150``."""
     name = plan.job.pool_name
-    return f"{environment_of(name) or name} {plan.counts['create']}"
+    number = _to_write(plan) if only is None else len(set(only))
+    return f"{environment_of(name) or name} {number}"
 
 
-def identity_map(actor: Actor, job: Job) -> Iterator[str]:
-    """Old to new identity of everybody whom a restore created or found, as CSV lines."""
-    if job.kind != Job.Kind.RESTORE:
-        raise Refused(f"Job {job.pk} is no restore, so it has no identity map.", 404)
-    may_now(actor, access.Action.DOWNLOAD)
-    note(
-        actor,
-        Act.IDENTITY_MAP_DOWNLOADED,
-        pool=job.pool_name,
-        job=job.pk,
-    )
-    # Who was begun and not finished stands in the pool all the same.
-    rows = job.items.exclude(new_sub="").order_by("position")
-    columns = ("old_sub", "new_sub", "old_username", "new_username", "email")
-    return mapping.lines(rows.values_list(*columns).iterator())
+def proposed(plan: Plan) -> list[str]:
+    """Keys of the plan's lines to try it with first: those of the operators' own that it would write."""
+    wanted = {email.casefold() for email in settings.OPERATOR_EMAILS}
+    rows = plan.job.items.filter(action__in=WRITES).order_by("position").values_list("key", "email")
+    return [key for key, email in rows.iterator() if email.casefold() in wanted]
+
+
+def _told(choices: Choices) -> dict[str, object]:
+    """What was chosen, for the audit log: nobody's e-mail is in it, so of a text only where it stands."""
+    told: dict[str, object] = {
+        "existing": choices.existing.value if choices.existing is not Existing.SKIP else "",
+        "guards": sorted(choices.guards),
+        "named": len(choices.users or ()),
+        "tests": [f"{test.field} {test.how.value}" for test in choices.tests],
+        "again": len(choices.again),
+        "link": choices.link,
+        "defaults": sorted(choices.defaults),
+        "leave_out": sorted(choices.leave_out),
+    }
+    return {name: value for name, value in told.items() if value}
 
 
 def _count(chosen: Chosen, source: str, shown: int | None) -> int:
@@ -153,7 +183,47 @@ def _count(chosen: Chosen, source: str, shown: int | None) -> int:
     return number
 
 
-def _may_start(actor: Actor, plan: Plan, messages: str, digest: str, typed: str, reason: str) -> None:
+def _to_write(plan: Plan) -> int:
+    return int(plan.counts["create"]) + int(plan.counts.get("update", 0))
+
+
+def _share(share: float) -> float:
+    if not SMALLEST_SHARE <= share <= 1:
+        raise Refused(f"The share of the quotas is between {SMALLEST_SHARE} and 1. Nothing was written.", 400)
+    return share
+
+
+def _order(plan: Plan, order: str | Sequence[str]) -> str | list[str]:
+    if isinstance(order, str):
+        if order not in ORDERS:
+            raise Refused("Choose who comes first: as in the backup, or who changed last.", 400)
+        return order
+    first = list(dict.fromkeys(order))
+    _known(plan, first, "who come first")
+    return first
+
+
+def _known(plan: Plan, keys: Sequence[str], who: str) -> None:
+    """Raises Refused unless the plan writes all of these."""
+    known = 0
+    for begin in range(0, len(keys), AT_ONCE):
+        some = keys[begin : begin + AT_ONCE]
+        known += plan.job.items.filter(action__in=WRITES, key__in=some).count()
+    if strangers := len(keys) - known:
+        raise Refused(
+            f"{strangers:,} of those {who} are not restored by this plan. Nothing was written.", 400
+        )
+
+
+def _may_start(
+    actor: Actor,
+    plan: Plan,
+    messages: str,
+    digest: str,
+    typed: str,
+    reason: str,
+    only: Sequence[str] | None,
+) -> None:
     if plan.job.state != State.PLANNED:
         raise Refused("This plan is not finished. Nothing was written.")
     if plan.refusals and not actor.terminal:
@@ -166,28 +236,30 @@ def _may_start(actor: Actor, plan: Plan, messages: str, digest: str, typed: str,
     if digest != plan.digest:
         raise Refused("The plan on your page is not the one that is kept here. Look at it again.")
     if messages not in {way.value for way in Messages}:
-        raise Refused("Choose how people get in again: silent or invite.", 400)
-    if messages == Messages.LATER and not actor.terminal:
-        raise Refused("This page does not offer to invite people later; the command line does.", 400)
-    if messages == Messages.INVITE and (refused := _over_the_limit(plan)):
+        raise Refused("Choose how people get in again: silent, invite or later.", 400)
+    if messages == Messages.INVITE and (refused := _never(plan)):
         raise Refused(refused)
-    if not plan.counts["create"] and not actor.terminal:  # a script that runs twice is done twice
+    if only is not None:
+        if not only:
+            raise Refused("Choose whom to try it with. Nothing was written.", 400)
+        if len(only) > AT_ONCE:
+            raise Refused(f"Try it with {AT_ONCE:,} users at most. Nothing was written.", 400)
+        _known(plan, only, "you chose")
+    if not _to_write(plan) and not actor.terminal:  # a script that runs twice is done twice
         raise Refused("Nobody is missing: there is nothing to restore.")
     if len(reason) > 500:
         raise Refused("The reason has more than 500 characters. Nothing was written.", 400)
     if not reason.strip():
         raise Refused("Say why, in a few words: it stands in the audit log for whoever asks.", 400)
-    if typed.strip() != confirmation(plan):
-        raise Refused(f"Type {confirmation(plan)} to start. Nothing was written.", 400)
+    if typed.strip() != (right := confirmation(plan, only)):
+        raise Refused(f"Type {right} to start. Nothing was written.", 400)
 
 
-def _over_the_limit(plan: Plan) -> str:
-    """Against what was sent by now: other restores may have spent of the day since this plan was made."""
-    allowed, sent = plan.counts["mail_allowed"], mails_today() - plan.counts.get("mails_today", 0)
-    mails = plan.counts["mails"][Messages.INVITE]
-    if plan.counts["invite_refused"] or allowed is None or mails + sent <= allowed:
-        return str(plan.counts["invite_refused"])
+def _never(plan: Plan) -> str:
+    """Why inviting would never end; more invitations than a day has mails go out on the days that follow."""
+    if plan.counts.get("needs", {}).get(Messages.INVITE, {"last": "some day"})["last"]:
+        return ""
     return (
-        f"Restores have sent {sent:,} mails since this plan was made, so {mails:,} invitations are more than "
-        f"today's {max(0, allowed - sent)}. Nobody was written to. Plan again, or choose silent."
+        "All mails of a day are kept for people who ask for a code (MAIL_RESERVE), so no invitation would "
+        "ever go out. Nobody was written to. Choose silent, or move the pool's mail to SES first."
     )

@@ -7,11 +7,14 @@ Nothing here is on by itself: who exists is skipped, and every guard is off.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
+
+from backups.core.snapshot import User
 
 
 class Existing(StrEnum):
@@ -40,7 +43,7 @@ class How(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class Condition:
     """One condition on a backup's user."""
 
     field: str  # an attribute's name, or "username" | "status" | "enabled" | "group"
@@ -55,7 +58,7 @@ class Choices:
     existing: Existing = Existing.SKIP
     guards: frozenset[Guard] = frozenset()
     users: tuple[str, ...] | None = None  # e-mails or Usernames as they were given, sorted; None: everybody
-    tests: tuple[Test, ...] = ()  # all of them hold
+    tests: tuple[Condition, ...] = ()  # all of them hold
     chosen: Mapping[str, Any] | None = None  # rows of a comparison: runner.chosen.Chosen.params
     again: frozenset[str] = frozenset()  # keys of who registered again and is said to be the same person
     link: bool = False  # native users who are linked to a provider are made, and linked again
@@ -90,10 +93,83 @@ class Choices:
             existing=Existing(values.get("existing", Existing.SKIP)),
             guards=frozenset(map(Guard, values.get("guards", ()))),
             users=None if users is None else tuple(sorted(set(users))),
-            tests=tuple(Test(name, How(how), value) for name, how, value in values.get("tests", ())),
+            tests=tuple(Condition(name, How(how), value) for name, how, value in values.get("tests", ())),
             chosen=values.get("chosen"),
             again=frozenset(values.get("again", ())),
             link=bool(values.get("link", False)),
             defaults=dict(values.get("defaults", {})),
             leave_out=frozenset(values.get("leave_out", ())),
         )
+
+
+EVERYTHING_MISSING = Choices()
+"""As if nobody had chosen."""
+
+Memberships = Mapping[str, frozenset[str]]  # Username -> names of groups
+
+
+class Scope:
+    """Who of a backup is meant. Remembers whom it met, so that a name that fits nobody can be told.
+
+    ``fold``: how the pool tells names apart. ``keys``: of the users who were chosen from a comparison, as
+    ``User.key``; without them whoever is chosen is told elsewhere, and everybody is in scope.
+    """
+
+    def __init__(
+        self,
+        choices: Choices,
+        fold: Callable[[str], str],
+        memberships: Memberships | None = None,
+        keys: Collection[str] | None = None,
+    ) -> None:
+        self._fold, self._groups, self._tests = fold, memberships or {}, choices.tests
+        self._named = None if choices.users is None else {fold(name): name for name in choices.users}
+        self._keys = None if keys is None else frozenset(keys)
+        self._met: set[str] = set()
+
+    def has(self, user: User) -> bool:
+        """Whether all that was chosen holds for this user."""
+        if self._keys is not None:
+            if user.key not in self._keys:
+                return False
+            self._met.add(user.key)
+        if self._named is not None:
+            names = {self._fold(user.email), self._fold(user.username)} & self._named.keys()
+            if not names:
+                return False
+            self._met |= names
+        return all(holds(test, user, self._groups.get(user.username, frozenset())) for test in self._tests)
+
+    def unmet(self) -> list[str]:
+        """Names and keys, as they were given, that fit nobody so far; sorted."""
+        named = (self._named or {}).items()
+        return sorted(
+            [said for name, said in named if name not in self._met]
+            + [key for key in self._keys or () if key not in self._met]
+        )
+
+
+def holds(test: Condition, user: User, groups: Collection[str] = ()) -> bool:
+    """Whether a user of a backup fits one condition; case and the form of letters are no difference.
+
+    Of the groups it is enough that one of them fits; LACKS wants that none does.
+    """
+    wanted, values = _alike(test.value), [_alike(value) for value in _values(test.field, user, groups)]
+    if test.how is How.LACKS:
+        return not any(wanted in value for value in values if value)
+    if test.how is How.IS:
+        return wanted in (values or [""])
+    if test.how is How.BEGINS:
+        return any(value.startswith(wanted) for value in values)
+    return any(wanted in value for value in values)
+
+
+def _values(field: str, user: User, groups: Collection[str]) -> Collection[str]:
+    if field == "group":
+        return groups
+    own = {"username": user.username, "status": user.status, "enabled": str(user.enabled)}
+    return [own.get(field) or user.attributes.get(field, "")]
+
+
+def _alike(text: str) -> str:
+    return unicodedata.normalize("NFC", text).casefold()

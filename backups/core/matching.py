@@ -8,9 +8,10 @@ verified e-mail. Letters are told apart as the pool does it.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from sys import intern
 
 from backups.core.snapshot import PoolFacts, User
 
@@ -59,35 +60,49 @@ class Known:
     created: str
     status: str
     verified: bool
+    place: int = -1  # where the whole user is read again: the side's own affair; -1: nowhere
 
 
 class Index:
-    """One side, findable by sub and by name. About 500 bytes a user."""
+    """One side, findable by sub and by name. About 600 bytes a user."""
 
     def __init__(self, rules: Rules, users: Iterable[User] = ()) -> None:
         self.rules = rules
-        self._by_sub: dict[str, Known] = {}
-        self._by_name: dict[tuple[str, str], Known] = {}
+        self._by_key: dict[str, Known] = {}
+        self._by_name: dict[str, dict[str, Known]] = {"email": {}, "username": {}}
         for user in users:
             self.add(user)
 
     def __len__(self) -> int:
-        return len(self._by_sub)
+        return len(self._by_key)
 
-    def add(self, user: User) -> None:
+    def __iter__(self) -> Iterator[Known]:
+        return iter(self._by_key.values())
+
+    def add(self, user: User, place: int = -1) -> None:
         """A user who comes twice (a list may repeat itself) counts once."""
-        if user.key in self._by_sub:
+        if user.key in self._by_key:
             return
-        known = Known(user.sub, user.username, user.created, user.status, user.email_verified)
-        self._by_sub[user.key] = known
-        for name in self.rules.names(user):
-            self._by_name.setdefault(name, known)
+        # Where the sub is the Username too, and of the few statuses there are, one text is enough.
+        username = user.sub if user.username == user.sub else user.username
+        known = Known(user.sub, username, user.created, intern(user.status), user.email_verified, place)
+        self._by_key[user.key] = known
+        for how, name in self.rules.names(user):
+            self._by_name[how].setdefault(name, known)
+
+    def keyed(self, key: str) -> Known | None:
+        """Who has this sub; in a side without subs, this Username."""
+        return self._by_key.get(key)
+
+    def named(self, how: str, name: str) -> Known | None:
+        """The first who has this name, as ``Rules.names`` gives it."""
+        return self._by_name[how].get(name)
 
     def find(self, user: User) -> tuple[Known, str] | None:
         """(the same person here, "sub" | "email" | "username"), or None."""
-        if known := self._by_sub.get(user.key):
+        if known := self.keyed(user.key):
             return known, "sub"
         for how, name in self.rules.names(user):
-            if known := self._by_name.get((how, name)):
+            if known := self.named(how, name):
                 return known, how
         return None

@@ -24,6 +24,7 @@ KNOWN = frozenset({*PARTS, *OPTIONAL, MANIFEST, *CHECKS, UPLOADED})
 
 OWN = "_cognito-admin/"
 UPLOADS = OWN + "uploads/"
+JOBS = OWN + "jobs/"  # reports of restores; see report_key
 KEPT = OWN + "kept/"  # in REPORTS_BUCKET: copies out of expiry, each under its original's whole key
 
 AHEAD = timedelta(minutes=10)
@@ -59,6 +60,15 @@ class Key:
 def key_of(taken_at: datetime, name: str, *, upload: bool = False) -> str:
     """The key of a backup: its time in UTC, to the second, and its pool's name."""
     return f"{UPLOADS if upload else ''}{taken_at.astimezone(UTC).strftime(_FORMAT)}/{name}"
+
+
+def report_key(job: int, at: datetime) -> str:
+    """Under which a restore's report of this moment lies.
+
+    The time is in it because a job may end, go on and end again, and because its number is given anew when
+    the database was lost.
+    """
+    return f"{JOBS}{job}/{at.astimezone(UTC).strftime(_FORMAT)}"
 
 
 def beside_users(key: str) -> frozenset[str]:

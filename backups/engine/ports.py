@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
 from backups.core.expiry import Rule
+from backups.core.mail import Ses
 from backups.core.principal import Caller, Home, Standing
 from backups.core.snapshot import Entry, Group, PoolFacts
 
@@ -325,3 +326,37 @@ class Identity(Protocol):
 
     def standing(self, name: str) -> Standing | None:
         """What IAM knows of one user now, uncached, every page; None when there is no such user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What IAM says of one principal and some actions."""
+
+    principal: str  # ARN of the user or role that was asked about
+    denied: frozenset[str]  # of the actions that were asked about
+
+
+class Account(Protocol):
+    """What one account and Region allows, and the settings of its pools. Every call may be denied alone."""
+
+    def allowed(self, actions: Sequence[str], resource: str, principal: str = "") -> Allowance:
+        """SimulatePrincipalPolicy of ``principal``, an ARN; without one of our own credentials.
+
+        Raises UNSUPPORTED for root credentials, whose policies nobody simulates. What an organization
+        denies on conditions is not seen.
+        """
+
+    def ses(self) -> Ses:
+        """What SES allows in this Region, and who may send through it."""
+
+    def describe(self, pool_id: str) -> dict[str, Any]:
+        """DescribeUserPool, as JSON values."""
+
+    def mfa(self, pool_id: str) -> dict[str, Any]:
+        """GetUserPoolMfaConfig, as JSON values."""
+
+    def role_of(self, pool_id: str) -> str:
+        """PRIMARY or SECONDARY: what this Region's copy of the pool is; "" for a pool without replicas."""
+
+    def update(self, pool_id: str, settings: Mapping[str, Any]) -> None:
+        """UpdateUserPool: what is not in ``settings`` goes back to its default. Repeatable."""

@@ -1,11 +1,13 @@
 """Where it lands: the database. The bucket is the truth about backups; jobs, ledger and audit live here."""
 
+from backups.models.aftercare import Aftercare
 from backups.models.alarm import Alarm, Delivery, Watchdog
 from backups.models.audit import AuditEntry, AuditHead
 from backups.models.backup import Backup, Catalogue, Deleted
 from backups.models.challenge import Challenge
 from backups.models.clock import database_now
 from backups.models.difference import Difference
+from backups.models.draft import Draft
 from backups.models.event import Event
 from backups.models.history import IndexedBackup, IndexedPool, Shard
 from backups.models.item import Item
@@ -17,6 +19,7 @@ from backups.models.pool import Pool
 
 __all__ = [
     "Acceptance",
+    "Aftercare",
     "Alarm",
     "AuditEntry",
     "AuditHead",
@@ -26,6 +29,7 @@ __all__ = [
     "Deleted",
     "Delivery",
     "Difference",
+    "Draft",
     "Event",
     "IndexedBackup",
     "IndexedPool",

@@ -17,6 +17,7 @@ class Plan(models.Model):
     counts = models.JSONField()  # core.plan.Counts
     refusals = models.JSONField(default=list)  # sentences: why this plan cannot be started here
     warnings = models.JSONField(default=list)
+    checks = models.JSONField(default=list)  # core.preflight.Check.as_json, in the order they were asked
     facts = models.JSONField(default=dict)  # what decided it: mail, case, username attributes, groups
     read_at = models.DateTimeField()  # when the live pool was read
     restore = models.OneToOneField("Job", null=True, on_delete=models.SET_NULL, related_name="started_from")

@@ -32,24 +32,41 @@ from backups.engine.ports import Cause, PortError, Stop
 from backups.models import Job, Operator, database_now
 from backups.models.audit import Act, record
 from backups.reporting import Heartbeat, JobReport, Lease, announce
+from backups.runner import invite, undo
 from backups.runner.backup import make_backup
 from backups.runner.compare import compare_sides
 from backups.runner.find import find_last_good
+from backups.runner.invite import send_invitations
 from backups.runner.keep import keep_copy
+from backups.runner.mail import switch_mail
+from backups.runner.people import who_is_in
 from backups.runner.plan import make_plan
+from backups.runner.report import keep_report
 from backups.runner.restore import carry_out, close_unfinished
 from backups.runner.sources import FILE
+from backups.runner.undo import carry_out_undo, plan_undo
 from backups.runner.words import Ended, Refusal
 
 log = structlog.get_logger(__name__)
 
+
+def _planned(job: Job, report: JobReport) -> Ended:
+    """What a job that plans reads the pool for: a restore, the undo of one, or who is in again after one."""
+    if "undo" in job.params:
+        return plan_undo(job, report)
+    return who_is_in(job, report) if "people" in job.params else make_plan(job, report)
+
+
 WORK: Mapping[str, Callable[[Job, JobReport], Ended]] = {
     Job.Kind.BACKUP: make_backup,
     Job.Kind.COMPARE: compare_sides,
-    Job.Kind.PLAN: make_plan,
+    Job.Kind.PLAN: _planned,
     Job.Kind.RESTORE: carry_out,
     Job.Kind.KEEP: keep_copy,
     Job.Kind.FIND: find_last_good,
+    Job.Kind.MAIL: switch_mail,
+    Job.Kind.UNDO: carry_out_undo,
+    Job.Kind.INVITE: send_invitations,
 }
 _ENDED = {
     Job.Kind.BACKUP: Act.BACKUP_ENDED,
@@ -58,6 +75,9 @@ _ENDED = {
     Job.Kind.RESTORE: Act.RESTORE_ENDED,
     Job.Kind.KEEP: Act.BACKUP_KEPT,
     Job.Kind.FIND: Act.FIND_ENDED,
+    Job.Kind.UNDO: Act.UNDO_ENDED,
+    Job.Kind.INVITE: Act.INVITE_ENDED,
+    Job.Kind.MAIL: Act.MAIL_ENDED,
 }
 TERMINAL = "terminal:"
 SCHEDULE = "schedule"
@@ -84,6 +104,8 @@ def run(
     report.start_counting(job.counters)
     with Heartbeat(lease):
         ended = _work(job, report)
+        if ended is not None and lease.renew():
+            ended = keep_report(job, ended)
     if ended is not None:
         finish(job, lease, ended)
     return Job.objects.get(pk=job_id)
@@ -295,23 +317,35 @@ def _may_still(job: Job) -> None:
 
 
 def _kept(job: Job) -> str:
+    if job.kind == Job.Kind.UNDO:
+        return undo.so_far(job)
+    if job.kind == Job.Kind.INVITE:
+        return invite.so_far(job)
     if job.kind != Job.Kind.RESTORE:
         return "Nothing was written to a user pool."
-    made = job.items.filter(intended_at__isnull=False).exclude(new_sub="")
-    begun = job.items.filter(outcome="unknown", new_sub="").count()
+    made = job.items.filter(action="create", intended_at__isnull=False).exclude(new_sub="")
+    begun = job.items.filter(action="create", outcome="unknown", new_sub="").count()
+    changed = job.items.filter(action="update", intended_at__isnull=False).count()
     stand, done = made.count(), made.filter(outcome="created").count()
     words = f"{stand:,} users were created and stay" if stand else "Nobody was created"
+    words += f", {changed:,} users were updated or begun" if changed else ""
     if stand > done:
         words += f", {stand - done:,} of them unfinished"
     if begun:
         words += f"; of {begun:,} more it is not known yet"
-    return f"{words}. Everybody is in the list, with what is missing." if stand or begun else f"{words}."
+    return (
+        f"{words}. Everybody is in the list, with what is missing."
+        if stand or begun or changed
+        else f"{words}."
+    )
 
 
 def _still_true(job: Job, error: PortError) -> str:
     if job.kind == Job.Kind.RESTORE:
         begun = job.items.filter(intended_at__isnull=False).exists()
         return "Whoever was created went with it." if begun and error.cause is Cause.GONE else _kept(job)
+    if job.kind in (Job.Kind.UNDO, Job.Kind.INVITE):
+        return _kept(job)
     if error.cause in (Cause.UNREACHABLE, Cause.LOST, Cause.THROTTLED):
         return "Nothing was changed; ask again when AWS answers."
     return "Nothing was changed."

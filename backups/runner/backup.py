@@ -1,8 +1,12 @@
-"""A backup job: reserve a key, write, read back."""
+"""A backup job: reserve a key, write, read back. A restore makes one first, in its own job."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 
@@ -10,10 +14,10 @@ from backups import catalogue, history, seal, wiring
 from backups.core.lifecycle import State
 from backups.engine.backup import backup
 from backups.engine.check import check
-from backups.engine.ports import Cause, PortError, Stop
+from backups.engine.ports import Cause, Outcome, PortError, Report, Stop, UserPool
 from backups.models import Backup, Job, Policy
 from backups.reporting import JobReport
-from backups.runner.words import Ended
+from backups.runner.words import Ended, Refusal
 
 log = structlog.get_logger(__name__)
 TRIES = 5
@@ -24,6 +28,66 @@ def make_backup(job: Job, report: JobReport) -> Ended:
     """Never resumes a half: a new key each time, the half stays ``incomplete`` and is named so."""
     for left in Backup.objects.filter(being_made_by=job):
         _give_back(left)  # by a process of this job that was killed
+    ended = _tried(job, report)
+    if ended.state == State.DONE and ended.result:
+        _index(Backup.objects.get(key=ended.result["key"]), report)
+    return ended
+
+
+def back_up_first(job: Job, report: Report) -> str:
+    """Make and check a backup of the pool that this job is about to write to; its key.
+
+    Raises Refusal where there is no checked one, Stop. Its history is indexed later, by the schedule.
+    """
+    for left in Backup.objects.filter(being_made_by=job):
+        _give_back(left)
+    asked = copy(job)
+    asked.params = {**job.params, "trigger": Backup.MadeBy.BEFORE_RESTORE.value}
+    ended = _tried(asked, _Beneath(report))
+    if ended.state != State.DONE or not ended.result:
+        raise Refusal(
+            "Before anything is written to a pool with users in it, that pool is backed up, and this did not "
+            f"work: {ended.sentence} Nothing was restored. Resume when the cause is gone."
+        )
+    return str(ended.result["key"])
+
+
+def pool_of(job: Job) -> UserPool:
+    """At the pace of the share that the job was given, where it was given one."""
+    share = job.params.get("share")
+    where = job.region, job.pool_id
+    return wiring.pool(*where) if share is None else wiring.pool(*where, share)
+
+
+@dataclass(frozen=True, slots=True)
+class _Beneath:
+    """The report of a job whose phase and counters are of something else than this backup."""
+
+    _report: Report
+
+    def phase(self, name: str, total: int | None = None) -> None:
+        self._report.keep_going()
+
+    def say(self, kind: str, text: str, **data: Any) -> None:
+        self._report.say(kind, text, **data)
+
+    def count(self, **counters: int) -> None:
+        self._report.count()
+
+    def intend(self, keys: Sequence[str], step: str = "") -> datetime:
+        return self._report.intend(keys, step)
+
+    def outcome(self, outcome: Outcome) -> None:
+        self._report.outcome(outcome)
+
+    def keep_going(self) -> None:
+        self._report.keep_going()
+
+    def stopping(self) -> bool:
+        return self._report.stopping()
+
+
+def _tried(job: Job, report: Report) -> Ended:
     try:
         return _make(job, report)
     except PortError as error:
@@ -31,8 +95,8 @@ def make_backup(job: Job, report: JobReport) -> Ended:
         return Ended(State.FAILED, f"{error} {KEPT}")
 
 
-def _make(job: Job, report: JobReport) -> Ended:
-    pool, mfa_policy = wiring.pool(job.region, job.pool_id), _mfa_policy(job)
+def _make(job: Job, report: Report) -> Ended:
+    pool, mfa_policy = pool_of(job), _mfa_policy(job)
     _called(job, pool.facts().name, report)
     store = catalogue.store_for(job.pool_name)
     clock = wiring.clock()
@@ -92,7 +156,6 @@ def _make(job: Job, report: JobReport) -> Ended:
     result |= {"state": noted.state, "checked": noted.checked}
     if not found.checked:
         return Ended(State.FAILED, f"Written, but reading it back did not agree: {found.reason}.", result)
-    _index(noted, report)
     users = "1 user" if made.manifest.users == 1 else f"{made.manifest.users:,} users"
     return Ended(State.DONE, f"{users} backed up and checked.", result)
 
@@ -108,7 +171,7 @@ def _index(backup: Backup, report: JobReport) -> None:
         log.warning("backup not indexed yet", key=backup.key, error=type(error).__name__)
 
 
-def _called(job: Job, name: str, report: JobReport) -> None:
+def _called(job: Job, name: str, report: Report) -> None:
     """A pool may be renamed after the last look: its backup lies under the name that its manifest gives."""
     if name != job.pool_name:
         report.say("note", f"The pool {job.pool_id} is called {name} now; it was {job.pool_name} before.")

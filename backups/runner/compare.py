@@ -7,7 +7,7 @@ A, B -> users, by marks      ┐
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -18,14 +18,14 @@ from backups.core.matching import Rules
 from backups.core.settings_diff import diff_settings
 from backups.core.snapshot import iso
 from backups.engine.compare import compare
-from backups.models import Item, Job, database_now
+from backups.models import Job, database_now
 from backups.reporting import JobReport
+from backups.runner import ledger
 from backups.runner.chosen import FORM
 from backups.runner.differences import LISTED, Kept
 from backups.runner.sources import LIVE, Side, facts_for, read_side, taken_at
 from backups.runner.words import Ended
 
-BATCH = 1_000
 FIELDS = 300
 """Names of fields that a result tells."""
 
@@ -52,7 +52,7 @@ def _compared(
         Rules.of(facts) if facts else _guessed(a, b),
         dates=dates,
         privileged=diff.privileged(a.reading.groups, b.reading.groups),
-        restored=_restored,
+        restored=ledger.restored,
     )
     taken = (_taken(a, read_at[0]), _taken(b, read_at[1]))
     keep.users(compare(a.reading, b.reading, choices, report, counts, taken=taken))
@@ -131,33 +131,6 @@ def _damaged(side: Side) -> Iterator[tuple[str, str]]:
 def _count(counts: Counts, codes: Iterable[str]) -> None:
     for code in codes:
         counts.security[code] = counts.security.get(code, 0) + 1
-
-
-def _restored(subs: Collection[str]) -> dict[str, frozenset[str]]:
-    """Those that restores of ours made, into whichever pool -> every key the same person had before."""
-    made = known = _made_of(subs)
-    asked = set(subs)
-    while more := set[str]().union(*known.values()) - asked:  # restored more than once
-        asked |= more
-        known = known | _made_of(more)
-    return {sub: _before(sub, known) for sub in made}
-
-
-def _made_of(subs: Collection[str]) -> dict[str, set[str]]:
-    asked, found = list(subs), dict[str, set[str]]()
-    for start in range(0, len(asked), BATCH):
-        rows = Item.objects.filter(job__kind=Job.Kind.RESTORE, new_sub__in=asked[start : start + BATCH])
-        for new, old in rows.filter(intended_at__isnull=False).values_list("new_sub", "key"):
-            found.setdefault(new, set()).add(old)
-    return found
-
-
-def _before(sub: str, known: Mapping[str, set[str]]) -> frozenset[str]:
-    found, following = set[str](), {sub}
-    while following:
-        found |= following
-        following = set[str]().union(*(known.get(one, ()) for one in following)) - found
-    return frozenset(found - {sub})
 
 
 def _guessed(a: Side, b: Side) -> Rules:

@@ -1,24 +1,34 @@
-"""A plan job: the backup against the live pool as it is now. Writes to no pool."""
+"""A plan job: the backup against the live pool as it is now. Writes to no pool.
+
+    what the job was asked -> Choices ┐
+    both sides, read whole ───────────┼-> core.plan -> the job's items, their numbers, and the plan's digest
+    what earlier restores wrote down ─┘
+
+A restore plans again in the same way, from the params of the plan's job.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Set
+import hashlib
+from collections.abc import Iterable, Iterator, Set
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet, Sum
+from django.db.models import Sum
 
 from backups import catalogue, wiring
-from backups.core import plan, preflight
+from backups.core import diff, mail, plan, preflight
+from backups.core.choices import Choices, Guard, Scope
 from backups.core.lifecycle import State
 from backups.core.matching import Index, Rules
-from backups.core.plan import Counts, Line
-from backups.core.snapshot import Group, PoolFacts, User, mask
+from backups.core.plan import Counts, Line, Terms
+from backups.core.snapshot import Group, mask
 from backups.engine.live import read_pool
 from backups.engine.reading import Reading
 from backups.models import Item, Job, Plan, database_now
 from backups.reporting import JobReport
-from backups.runner import chosen
+from backups.runner import chosen, ledger
+from backups.runner import preflight as checking
 from backups.runner.sources import read_side, source_of, taken_at
 from backups.runner.words import Ended
 
@@ -27,10 +37,11 @@ BATCH = 1000
 
 def make_plan(job: Job, report: JobReport) -> Ended:
     """Ends ``planned``. The plan's lines are the job's items, and nothing else is written."""
-    keys = chosen.keys(job.params["chosen"]) if "chosen" in job.params else None
+    asked = choices_of(job)
+    keys = None if asked.chosen is None else chosen.keys(asked.chosen)
     source_name: str = job.params["source"]
     report.phase("Reading the backup")
-    with read_side(source_name, report, "backup").reading as backup:
+    with read_side(source_name, report, "backup", beside=True).reading as backup:
         source = source_of(source_name, backup)
         report.phase("Reading the live pool")
         with read_pool(wiring.pool(job.region, job.pool_id), report, "live") as live:
@@ -39,11 +50,24 @@ def make_plan(job: Job, report: JobReport) -> Ended:
             catalogue.note_pool(facts)
             report.phase("Planning")
             counts = Counts()
-            lines = plan_lines(job, source_name, backup, live)
-            wanted = _Wanted(job, facts, keys)
+            scope = Scope(asked, facts.fold, backup.memberships, keys)
+            lines = plan_lines(job, source_name, backup, live, scope)
             Item.objects.filter(job=job).delete()  # an earlier try's, cut short
-            _keep(job, filter(wanted.has, lines), counts, report)
+            _keep(job, lines, counts, report)
+            checks = checking.run(
+                job,
+                report,
+                source=source,
+                facts=facts,
+                counts=counts,
+                live=live,
+                choices=asked,
+                backup=backup,
+            )
             numbers = counts.as_json(facts, settings.MAIL_RESERVE, mails_today())
+            limit = checking.mail_limit(facts, wiring.account_of(job.region))
+            needs = mail.needs(counts, limit, database_now())
+            numbers["needs"] = {way.value: need.as_json() for way, need in needs.items()}
             with transaction.atomic():
                 Plan.objects.filter(job=job).delete()
                 Plan.objects.create(
@@ -54,8 +78,9 @@ def make_plan(job: Job, report: JobReport) -> Ended:
                     source_pool=source.pool_name,
                     choices=choices(job),
                     counts=numbers,
-                    refusals=preflight.refusals(source, facts),
-                    warnings=preflight.warnings(source) + wanted.warnings(),
+                    checks=[check.as_json() for check in checks],
+                    refusals=preflight.stops(checks),
+                    warnings=_unmet(scope, asked),
                     facts={
                         "mail": facts.mail,
                         "case_sensitive": facts.case_sensitive,
@@ -66,20 +91,43 @@ def make_plan(job: Job, report: JobReport) -> Ended:
                         "target_users": live.count,
                         "source_users": backup.count,
                         "triggers": list(facts.triggers),
+                        "privileged": sorted(privileged(backup, live)),
+                        "factors_known": backup.factors is not None,
                     },
                     read_at=read_at,
                 )
     result = {name: numbers[name] for name in ("create", "update", "skip", "cannot")}
+    updates = f"{counts.update:,} to update, " if counts.update else ""
     return Ended(
         State.PLANNED,
-        f"{counts.create:,} to create, {counts.skip:,} to skip, {counts.cannot:,} that cannot be restored. "
+        f"{counts.create:,} to create, {updates}{counts.skip:,} to skip, {counts.cannot:,} that cannot be "
+        "restored. "
         "Nothing was written.",
         result,
     )
 
 
+def choices_of(job: Job) -> Choices:
+    """What a plan's job was asked, as the page and the terminal said it."""
+    params = job.params
+    if "choices" in params:
+        return Choices.of_json(params["choices"])
+    return Choices(
+        # A plan of an earlier version: it kept nobody out of a group, and its restore keeps its word.
+        guards=frozenset({Guard.PRIVILEGED}),
+        users=tuple(sorted(set(params["users"]))) if "users" in params else None,
+        chosen=params.get("chosen"),
+    )
+
+
 def choices(job: Job) -> dict[str, object]:
     """What the plan rests on besides the backup and the pool; part of its digest."""
+    if "choices" in job.params:
+        admins = "\n".join(sorted(name.casefold() for name in settings.APPLICATION_ADMIN_EMAILS))
+        return choices_of(job).as_json() | {
+            "privileged_groups": sorted(settings.PRIVILEGED_GROUPS),
+            "administrators": hashlib.sha256(admins.encode()).hexdigest() if admins else "",
+        }
     users = sorted(job.params["users"]) if "users" in job.params else None
     chosen_too = {"chosen": job.params["chosen"]} if "chosen" in job.params else {}
     return {"existing": "skip", "users": users, **chosen_too}
@@ -87,8 +135,7 @@ def choices(job: Job) -> dict[str, object]:
 
 def missing_groups(job: Job, backup: Reading, live: Reading, used: Set[str]) -> list[Group]:
     """Groups of the backup that the pool lacks: all of them, or those that the chosen users need."""
-    standing = {group.name for group in live.groups or ()}
-    limited = not {"users", "chosen"}.isdisjoint(job.params)
+    standing, limited = {group.name for group in live.groups or ()}, choices_of(job).limited
     return [
         group
         for group in backup.groups or ()
@@ -96,16 +143,54 @@ def missing_groups(job: Job, backup: Reading, live: Reading, used: Set[str]) -> 
     ]
 
 
-def plan_lines(job: Job, source_name: str, backup: Reading, live: Reading) -> Iterator[Line]:
-    assert live.facts is not None
-    return plan.lines(
-        backup.users,
-        Index(Rules.of(live.facts), live.users()),
-        live.facts,
+def privileged(backup: Reading, live: Reading) -> frozenset[str]:
+    """Groups that nobody is put into unless the guard allows it."""
+    return diff.privileged(backup.groups, live.groups) | frozenset(settings.PRIVILEGED_GROUPS)
+
+
+def terms_of(job: Job, source_name: str, backup: Reading, live: Reading) -> Terms:
+    """What decides each line of this plan besides the user. Reads the backup once where it has no date."""
+    facts = live.facts
+    assert facts is not None
+    return Terms(
+        facts,
+        choices_of(job),
         taken_at=taken_at(source_name, backup),
         memberships=backup.memberships,
-        restored=_restored(job),
-        unfinished=_unfinished(job),
+        members=live.memberships or {},
+        privileged=privileged(backup, live),
+        factors=backup.factors or {},
+        admins=frozenset(map(facts.fold, settings.APPLICATION_ADMIN_EMAILS)),
+    )
+
+
+def plan_lines(
+    job: Job, source_name: str, backup: Reading, live: Reading, scope: Scope | None = None
+) -> Iterator[Line]:
+    """The plan of this job, on both sides as they were read; ``scope`` where the caller asks it afterwards.
+
+    Without one, whoever was chosen from a comparison is not asked for again: the job's items name them.
+    """
+    terms = terms_of(job, source_name, backup, live)
+    index = Index(Rules.of(terms.facts))
+    # Of a live pool everybody has a mark, in the order of the users.
+    for (_, place), user in zip(live.marks(), live.users(), strict=True):
+        index.add(user, place)
+    return plan.lines(
+        backup.users,
+        index,
+        terms.facts,
+        choices=terms.choices,
+        scope=scope,
+        taken_at=terms.taken_at,
+        memberships=terms.memberships,
+        members=terms.members,
+        privileged=terms.privileged,
+        factors=terms.factors,
+        admins=terms.admins,
+        at=live.at,
+        restored=ledger.restored_but_by(job),
+        unfinished=ledger.unfinished(job),
     )
 
 
@@ -116,53 +201,12 @@ def mails_today() -> int:
     return int(sent.aggregate(sum=Sum("messages", default=0))["sum"])
 
 
-def _restored(job: Job) -> frozenset[str]:
-    """Subs that earlier restores into this pool made: they are the people of the backup."""
-    return frozenset(_begun(job).exclude(new_sub="").values_list("new_sub", flat=True))
-
-
-def _unfinished(job: Job) -> dict[str, int]:
-    """Whom an earlier restore began and did not finish: sub in the pool, or key in the backup -> that job."""
-    rows = _begun(job).filter(outcome__in=("unknown", "failed"))
-    return {sub or key: number for key, sub, number in rows.values_list("key", "new_sub", "job")}
-
-
-def _begun(job: Job) -> QuerySet[Item]:
-    """Whom restores into this pool began to create; not the restore that this very plan was made for."""
-    into = Item.objects.filter(job__kind=Job.Kind.RESTORE, job__pool_id=job.pool_id)
-    return into.filter(intended_at__isnull=False).exclude(job__started_from__job=job)
-
-
-class _Wanted:
-    """The people a restore was limited to, by e-mail or Username, or by ``keys``; everybody where not."""
-
-    def __init__(self, job: Job, facts: PoolFacts, keys: Set[str] | None) -> None:
-        self._names: Callable[[User], Set[str]] = lambda user: {
-            facts.fold(user.email),
-            facts.fold(user.username),
-        }
-        self._wanted: dict[str, str] | None = None  # as it is looked for -> as it was said
-        self._said = "names that were given"
-        if "users" in job.params:
-            self._wanted = {facts.fold(name): name for name in job.params["users"]}
-        elif keys is not None:
-            self._wanted, self._names = {key: key for key in keys}, lambda user: {user.key}
-            self._said = "users who were chosen"
-        self._met: set[str] = set()
-
-    def has(self, line: Line) -> bool:
-        if self._wanted is None:
-            return True
-        met = self._names(line.user) & self._wanted.keys()
-        self._met |= met
-        return bool(met)
-
-    def warnings(self) -> list[str]:
-        unmet = [said for name, said in (self._wanted or {}).items() if name not in self._met]
-        if not unmet:
-            return []
-        some = ", ".join(mask(name) for name in sorted(unmet)[:5])
-        return [f"{len(unmet):,} of the {self._said} are not in this backup: {some}."]
+def _unmet(scope: Scope, asked: Choices) -> list[str]:
+    if not (unmet := scope.unmet()):
+        return []
+    said = "users who were chosen" if asked.users is None else "names that were given"
+    some = ", ".join(mask(name) for name in unmet[:5])
+    return [f"{len(unmet):,} of the {said} are not in this backup: {some}."]
 
 
 def _keep(job: Job, lines: Iterable[Line], counts: Counts, report: JobReport) -> None:
@@ -183,6 +227,9 @@ def _keep(job: Job, lines: Iterable[Line], counts: Counts, report: JobReport) ->
                 reason=line.reason,
                 detail=line.detail,
                 groups=list(line.groups),
+                changes=[list(change) for change in line.changes],
+                withheld=list(line.withheld),
+                seen=line.seen,
                 enabled=user.enabled,
                 new_sub=line.known.sub if line.known else "",
                 new_username=line.known.username if line.known else "",

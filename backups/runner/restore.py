@@ -1,23 +1,29 @@
 """A restore job: what its plan promised, from the ledger on, and nothing else.
 
-plan again -> is what it rests on the same? -> each row of the ledger that has no outcome yet:
+plan again -> is what it rests on the same? -> a pool with users in it is backed up first, once
+           -> each row of the ledger that has no outcome yet, in the order that was chosen:
     begun by an earlier try -> settled by reading back, then from its last step on
+    to be updated           -> updated, unless the user changed since
     here by now             -> skipped
     still missing           -> created
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice, takewhile
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Q, Sum
+from django.db import transaction
+from django.db.models import Count, Q, QuerySet, Sum
 
 from backups import wiring
 from backups.core import plan
 from backups.core.lifecycle import State
-from backups.core.plan import Action, Messages
+from backups.core.plan import Action, Line, Messages, Terms
+from backups.core.snapshot import in_utc
 from backups.engine.live import read_pool
 from backups.engine.ports import Outcome
 from backups.engine.reading import Reading
@@ -25,11 +31,16 @@ from backups.engine.restore import NONE_WENT_OUT, Task, restore
 from backups.models import Item, Job, Plan
 from backups.models.audit import Act, AuditEntry, record
 from backups.reporting import JobReport
-from backups.runner.plan import choices, mails_today, missing_groups, plan_lines
+from backups.runner.backup import back_up_first, pool_of
+from backups.runner.plan import choices, mails_today, missing_groups, plan_lines, terms_of
 from backups.runner.sources import read_side
 from backups.runner.words import Ended, Refusal
 
 BATCH = 2000
+AT_ONCE = 1000  # keys in one question to the database
+AHEAD = 20_000
+"""Users whose steps are held in memory where they do not come in the backup's order."""
+WRITES = (Action.CREATE, Action.UPDATE)
 RETRIED = (
     *("denied", "silent", "throttled", "refused", "read-back-differs"),
     *("mail-limit", "not-delivered", "not-invited"),
@@ -40,9 +51,9 @@ RETRIED = (
 def carry_out(job: Job, report: JobReport) -> Ended:
     stored = Plan.objects.select_related("job").get(pk=job.params["plan"])
     messages = Messages(job.params["messages"])
-    pool = wiring.pool(job.region, job.pool_id)
+    pool = pool_of(job)
     report.phase("Reading the backup")
-    with read_side(stored.source, report, "backup").reading as backup:
+    with read_side(stored.source, report, "backup", beside=True).reading as backup:
         report.phase("Reading the live pool")
         with read_pool(pool, report, "live") as live:
             facts = live.facts
@@ -53,13 +64,16 @@ def carry_out(job: Job, report: JobReport) -> Ended:
                     f"{_so_far(job)} Make a new plan."
                 )
             _copy_ledger(stored.job, job)
-            report.start_counting(_counters(job) | {"at_most": _at_most(job.region, messages)})
+            if live.count or facts.estimated_users:
+                _back_up_first(job, report)
+            report.start_counting(_counters(job) | {"at_most": _at_most(job, messages)})
             _intend(job, stored)
             used = {name for groups in job.items.values_list("groups", flat=True) for name in groups}
+            groups = missing_groups(stored.job, backup, live, used)
             restore(
                 pool,
                 _tasks(job, stored, backup, live, report),
-                missing_groups(stored.job, backup, live, used),
+                [group for group in groups if group.name in used] if "only" in job.params else groups,
                 facts,
                 report,
                 wiring.clock(),
@@ -118,20 +132,24 @@ def _counters(job: Job) -> dict[str, int]:
     }
 
 
-def _at_most(region: str, messages: Messages) -> int:
+def _at_most(job: Job, messages: Messages) -> int:
     """Users a second that the quota allows: a password each where nobody is written to, else a create."""
     category = "UserAccountRecovery" if messages is Messages.SILENT else "UserCreation"
-    return max(1, round(wiring.pace(region).standing()[category].limit))
+    standing = wiring.pace(job.region, job.params.get("share")).standing()
+    return max(1, round(standing[category].limit))
 
 
 def _copy_ledger(plan_job: Job, job: Job) -> None:
     """The plan's lines as this job's rows, once; what is only skipped has its outcome at once."""
-    if job.items.count() == plan_job.items.count():
+    planned = plan_job.items.order_by("position")
+    if "only" in job.params:
+        planned = planned.filter(key__in=job.params["only"])
+    if job.items.count() == planned.count():
         return
     rows: list[Item] = []
-    for item in plan_job.items.order_by("position").iterator(chunk_size=BATCH):
+    for item in planned.iterator(chunk_size=BATCH):
         item.pk, item.job = None, job
-        if item.action != Action.CREATE:
+        if item.action not in WRITES:
             item.outcome = "skipped"
         else:
             item.reason = ""
@@ -142,10 +160,25 @@ def _copy_ledger(plan_job: Job, job: Job) -> None:
     Item.objects.bulk_create(rows, ignore_conflicts=True)
 
 
+def _back_up_first(job: Job, report: JobReport) -> None:
+    """Once, before the first write; nothing is done where nobody is left, or somebody was begun before."""
+    begun = job.items.filter(intended_at__isnull=False).exists()
+    if "before" in job.result or begun or not _pending(job).exists():
+        return
+    report.phase("Backing up the pool first")
+    key = back_up_first(job, report)
+    job.result = {**job.result, "before": key}
+    with transaction.atomic():
+        report.prove()
+        Job.objects.filter(pk=job.pk).update(result=job.result)
+    report.say("note", f"the pool as it was is kept: {key}")
+
+
 def _intend(job: Job, stored: Plan) -> None:
     """Committed alone before the first call: no intent, no act. A crash leaves an intent without an end."""
     if AuditEntry.objects.filter(act=Act.RESTORE_INTENDED, job=job.pk).exists():
         return
+    planned = {action: job.items.filter(action=action).count() for action in WRITES}
     record(
         Act.RESTORE_INTENDED,
         actor_id=job.asked_by,
@@ -155,36 +188,97 @@ def _intend(job: Job, stored: Plan) -> None:
         job=job.pk,
         plan=stored.job_id,
         digest=stored.digest,
-        create=int(stored.counts["create"]),
+        create=planned[Action.CREATE],
+        update=planned[Action.UPDATE],
+        before=str(job.result.get("before", "")),
         messages=str(job.params["messages"]),
     )
 
 
+def _pending(job: Job) -> QuerySet[Item]:
+    return job.items.filter(action__in=WRITES, outcome__in=("", "unknown"))
+
+
 def _tasks(job: Job, stored: Plan, backup: Reading, live: Reading, report: JobReport) -> Iterator[Task]:
-    assert live.facts is not None
-    pending = {item.key: item for item in job.items.filter(action=Action.CREATE, outcome__in=("", "unknown"))}
-    for line in plan_lines(stored.job, stored.source, backup, live):
-        item = pending.pop(line.key, None)
-        if item is None:
-            continue
-        if item.outcome == "unknown":
-            again = plan.creation(line.position, line.user, live.facts, backup.memberships)
-            yield Task(again, _begun(item), item.intended_at)
-        elif line.action is Action.CREATE:
-            yield Task(line)
-        else:
-            reason = "exists-now" if line.reason == "exists" else line.reason
-            known = line.known
-            report.outcome(
-                Outcome(
-                    line.user.key,
-                    "skipped",
-                    reason=reason,
-                    detail=line.detail,
-                    new_sub=known.sub if known else "",
-                    new_username=known.username if known else "",
-                )
-            )
+    """Who is left to write, in the order that was chosen; who needs no write any more has an outcome.
+
+    What does not come in the backup's order is gathered AHEAD at a time: a walk over the backup each.
+    """
+
+    def walk(wanted: Callable[[str], bool]) -> Iterator[tuple[str, Task]]:
+        lines = plan_lines(stored.job, stored.source, backup, live)
+        for item, line in _beside(job, lines, wanted):
+            task = _task(item, line, terms)
+            if task is None:
+                report.outcome(_here_by_now(line))
+            else:
+                yield item.key, task
+
+    terms = terms_of(stored.job, stored.source, backup, live)
+    first = _first(job, backup, plan_lines(stored.job, stored.source, backup, live))
+    for begin in range(0, len(first), AHEAD):
+        keys = first[begin : begin + AHEAD]
+        gathered = dict(walk(frozenset(keys).__contains__))
+        yield from (gathered[key] for key in keys if key in gathered)
+    done = frozenset(first)
+    for _, task in walk(lambda key: key not in done):
+        yield task
+
+
+def _first(job: Job, backup: Reading, lines: Iterator[Line]) -> Sequence[str]:
+    """Keys of who comes before the others, in their order; the others follow as the plan's ``lines`` do.
+
+    Whatever was chosen, the application's administrators come first, as in the plan.
+    """
+    order: str | list[str] = job.params.get("order", "backup")
+    if order == "backup":
+        return ()
+    keys = order
+    if order == "changed":
+        there = set(_pending(job).values_list("key", flat=True))
+        dates = {user.key: in_utc(user.modified) for user in backup.users() if user.key in there}
+        keys = sorted(dates, key=lambda key: dates[key], reverse=True)
+    administrators = [line.key for line in takewhile(lambda line: line.first, lines)]
+    return tuple(dict.fromkeys((*administrators, *keys)))
+
+
+def _beside(job: Job, lines: Iterator[Line], wanted: Callable[[str], bool]) -> Iterator[tuple[Item, Line]]:
+    """Each row that is left, with its line, in the order of the lines; few of them are in memory."""
+    while some := {line.key: line for line in islice(lines, AT_ONCE)}:
+        rows = {item.key: item for item in _pending(job).filter(key__in=filter(wanted, some))}
+        yield from ((rows[key], line) for key, line in some.items() if key in rows)
+
+
+def _task(item: Item, line: Line, terms: Terms) -> Task | None:
+    """None: nothing is left to write for this user."""
+    begun = item.outcome == "unknown"
+    intended = item.intended_at if begun else None
+    if item.action == Action.UPDATE:
+        # What somebody confirmed is what is written: another plan of today may have more, or less.
+        confirmed = replace(
+            line,
+            action=Action.UPDATE,
+            username=item.new_username,
+            changes=tuple((name, old, new) for name, old, new in item.changes),
+            groups=tuple(item.groups),
+            seen=item.seen,
+        )
+        return Task(confirmed, _begun(item), intended)
+    if begun:
+        return Task(plan.creation(line.position, line.user, terms), _begun(item), intended)
+    return Task(line) if line.action is Action.CREATE else None
+
+
+def _here_by_now(line: Line) -> Outcome:
+    known = line.known
+    return Outcome(
+        line.key,
+        "skipped",
+        reason="exists-now" if line.reason == "exists" else line.reason,
+        detail=line.detail,
+        new_sub=known.sub if known else "",
+        new_username=known.username if known else "",
+    )
 
 
 def _begun(item: Item) -> Outcome:
@@ -203,15 +297,25 @@ def _begun(item: Item) -> Outcome:
 def _ended(job: Job) -> Ended:
     counted = totals(job)
     result: dict[str, Any] = {name: counted[name] for name in counted if name != "total"}
+    if "before" in job.result:
+        result["before"] = job.result["before"]
+    updated = f"{counted['updated']:,} updated and read back, " if counted["updated"] else ""
+    sent = "1 message" if counted["messages"] == 1 else f"{counted['messages']:,} messages"
     words = (
-        f"{counted['created']:,} created and read back, {counted['skipped']:,} skipped, "
-        f"{counted['failed']:,} failed. {counted['messages']:,} messages sent."
+        f"{counted['created']:,} created and read back, {updated}{counted['skipped']:,} skipped, "
+        f"{counted['failed']:,} failed. {sent} sent."
     )
-    return Ended(State.DONE_WITH_FAILURES if counted["failed"] else State.DONE, words, result)
+    if open_ := _pending(job).count():
+        words += (
+            f" {open_:,} of the plan {'was' if open_ == 1 else 'were'} not come to. Resume, or plan again."
+        )
+    whole = not counted["failed"] and not open_
+    return Ended(State.DONE if whole else State.DONE_WITH_FAILURES, words, result)
 
 
 def _so_far(job: Job) -> str:
-    done = job.items.filter(outcome="created").count()
-    return (
-        f"{done:,} users were created before; nothing more was written." if done else "Nothing was written."
-    )
+    done = job.items.filter(outcome__in=("created", "updated")).count()
+    if not done:
+        return "Nothing was written."
+    users = "1 user was" if done == 1 else f"{done:,} users were"
+    return f"{users} restored before; nothing more was written."

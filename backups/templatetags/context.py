@@ -18,8 +18,8 @@ NAV = (
     ("home", "Overview", ("look", "back-up")),
     ("backups", "Backups", ("backup",)),
     ("compare", "Compare", ("comparison", "history", "find", "found")),
-    ("restore", "Restore", ("plan",)),
-    ("jobs", "Jobs", ("job",)),
+    ("restore", "Restore", ("plan", "restore-what", "restore-how", "confirm-restore")),
+    ("jobs", "Jobs", ("job", "map", "aftercare", "report", "undo", "people")),
     ("audit", "Audit", ()),
     ("settings", "Settings", ("set-policy", "send-test")),
 )

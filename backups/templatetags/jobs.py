@@ -115,11 +115,24 @@ def in_words(job: Job) -> str:
     if job.kind == Job.Kind.FIND:
         wanted = Rule.read(job.params["rule"]).words()
         return f"{'Last' if job.over else 'Looking for the last'} good backup of {place}: {wanted}"
+    if job.kind == Job.Kind.PLAN and "undo" in job.params:
+        what = f"of restore {job.params['undo']} in {place}"
+        return f"Undo plan {what}" if job.over else f"Planning an undo {what}"
+    if job.kind == Job.Kind.PLAN and "people" in job.params:
+        after = f" after restore {job.params['people']}" if job.params["people"] else ""
+        return f"Who is in again{after} in {place}" if after else f"Who waits for an invitation in {place}"
     if job.kind == Job.Kind.PLAN:
         return f"Planning a restore into {place}" if not job.over else f"Restore plan for {place}"
     if job.kind == Job.Kind.KEEP:
         of = f"a backup of {place}" if place else "an uploaded backup"
         return f"Kept {of}" if job.state == State.DONE else f"Keeping {of} out of expiry"
+    if job.kind == Job.Kind.UNDO:
+        what = f"restore {job.params['undo']} in {place}"
+        done = job.state in (State.DONE, State.DONE_WITH_FAILURES)
+        return f"Undid {what}" if done else f"Undo of {what}" if job.over else f"Undoing {what}"
+    if job.kind == Job.Kind.INVITE:
+        invited = plural(job.counters.get("messages", 0), "person,people")
+        return f"Invited {invited} in {place}" if job.over else f"Inviting people in {place}"
     if job.state in (State.DONE, State.DONE_WITH_FAILURES):
         return f"Restored {plural(job.result.get('created', job.counters.get('created')), 'user')} to {place}"
     many = planned(job)
@@ -203,7 +216,7 @@ def acts(context: template.Context, job: Job) -> dict[str, Any]:
     return {
         "job": job,
         "csrf_token": context.get("csrf_token"),
-        "may_pause": job.kind == Job.Kind.RESTORE
+        "may_pause": job.kind in (Job.Kind.RESTORE, Job.Kind.UNDO, Job.Kind.INVITE)
         and job.state in (State.QUEUED, State.RUNNING, State.WAITING)
         and not job.wants,
         "may_resume": actions.may_resume(job),
@@ -265,9 +278,18 @@ def _facts(job: Job) -> list[tuple[str, str]]:
         "backups_known": "known without reading",
         "confirmed": "read back and confirmed",
         "messages": "messages sent",
+        "deleted": "deleted",
+        "updated": "put back",
+        "skipped": "left alone",
+        "failed": "failed",
+        "left": "left",
     }
     # While a restore reads both sides it counts them; once it knows its users, they are what counts.
     told = ("confirmed", "messages") if "total" in job.counters else tuple(words)
+    if job.kind == Job.Kind.UNDO:
+        told = ("deleted", "updated", "skipped", "failed", "left", "confirmed")
+    elif job.kind == Job.Kind.INVITE:
+        told = ("messages", "skipped", "failed", "left")
     return [(number(job.counters[name]), words[name]) for name in told if name in job.counters]
 
 
@@ -307,6 +329,13 @@ def _kept(job: Job) -> str:
             "Users created so far will stay in the pool, with their groups and in the identity map. Users "
             "already begun are finished, the others are not begun. Nothing is taken back."
         )
+    if job.kind == Job.Kind.UNDO:
+        return (
+            "Who was deleted so far is gone for ever, and what was put back stays so. Users already begun "
+            "are finished, the others stay as they are."
+        )
+    if job.kind == Job.Kind.INVITE:
+        return "Who was invited so far has a mail. Nobody else is written to; they can be invited later."
     if job.kind == Job.Kind.BACKUP:
         return "The backup is not finished: it gets no manifest, and is never listed as whole."
     if job.kind == Job.Kind.KEEP:

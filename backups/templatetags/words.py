@@ -40,6 +40,9 @@ LOOKS: dict[str, tuple[str, str, str]] = {
     "created": ("good", "✓", "created"),
     "updated": ("good", "✓", "updated"),
     "skipped": ("idle", "○", "skipped"),
+    "pass": ("good", "✓", "pass"),
+    "warn": ("warn", "▲", "warn"),
+    "stop": ("bad", "■", "stop"),
 }
 
 
@@ -82,6 +85,13 @@ def moment(at: datetime | str | None) -> str:
     """ "2026-11-22 01:00 UTC"."""
     found = _aware(at)
     return found.strftime("%Y-%m-%d %H:%M UTC") if found else "–"
+
+
+@register.filter
+def day(at: datetime | str | None) -> str:
+    """ "1 January 2027"."""
+    found = _aware(at)
+    return f"{found.day} {found:%B %Y}" if found else "–"
 
 
 @register.filter

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from django.contrib import messages
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from backups import access, actions, forms
 from backups.core.lifecycle import ACTIVE, OVER, State
@@ -83,24 +83,6 @@ def resume_job(request: HttpRequest, job: int) -> HttpResponse:
     """Go on from the ledger; of those who failed, with those of the causes that are named, or with all."""
     causes = request.POST.getlist("cause") or RETRIED
     return _ask(request, job, lambda actor, found: actions.resume(actor, found, causes))
-
-
-@never_cache
-@require_GET  # HEAD would leave an entry for what nobody got
-def identity_map(request: HttpRequest, job: int) -> HttpResponse | StreamingHttpResponse:
-    """Old sub to new sub as CSV; so far, while the restore still runs."""
-    forms.need(request, access.Action.DOWNLOAD)
-    found = get_object_or_404(Job, pk=job)
-    try:
-        lines = actions.identity_map(actions.actor_of(request), found)
-    except actions.Refused as refused:
-        messages.error(request, str(refused))
-        return HttpResponseRedirect(reverse("job", args=[job]))
-    return StreamingHttpResponse(
-        forms.some_at_a_time(lines),
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="identity-map-job-{job}.csv"'},
-    )
 
 
 def _ask(request: HttpRequest, job: int, verb: Callable[[actions.Actor, Job], Job]) -> HttpResponse:

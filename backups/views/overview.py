@@ -137,6 +137,7 @@ def _page(request: HttpRequest, wrong: str = "", status: int = 200, *, asking: b
         "verdict": _verdict(blocks, looks, looked),
         "blocks": blocks,
         "alarms": Alarm.objects.filter(cleared_at=None),
+        "aftercare": actions.open_items()[:SHOWN],
         "latest": Job.objects.order_by("-id")[:LATEST],
         "looks": looks,
         "asking": asking,

@@ -1,46 +1,35 @@
-"""Restore what is missing: choose, read the plan, confirm. Nothing is written before the last step."""
+"""The last two steps of a restore: the plan with its checks, then the confirmation. Only that one writes."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Count, Q
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from backups import access, actions, forms
 from backups.core import plan as plans
 from backups.core.lifecycle import State
-from backups.models import Backup, Item, Job, Plan, Pool
+from backups.models import Backup, Item, Job, Plan
 from backups.templatetags.context import revealed
 
 ACTIONS = ("create", "update", "skip", "cannot")
 MOST_REASONS = 50
-FIELDS = ("messages", "reason", "typed")
-
-
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-def restore(request: HttpRequest) -> HttpResponse:
-    """GET: which backup, into which pool. POST: make the plan, which only reads."""
-    forms.need(request, access.Action.PLAN)
-    if request.method != "POST":
-        return _choose(request, forms.given(request.GET, "backup"), forms.given(request.GET, "pool"))
-    if "again" in request.POST:
-        return _again(request, forms.given(request.POST, "again"))
-    source, pool_id = forms.given(request.POST, "backup"), forms.given(request.POST, "pool")
-    pool = Pool.objects.filter(pool_id=pool_id).first()
-    if pool is None:
-        sentence = "Choose the pool to restore into. Nothing was planned and nothing was written."
-        return _choose(request, source, "", sentence, 400)
-    try:
-        job = actions.plan_restore(actions.actor_of(request), source, pool)
-    except actions.Refused as refused:
-        return _choose(request, source, pool_id, str(refused), refused.status)
-    return HttpResponseRedirect(reverse("plan", args=[job.pk]))
+FIELDS = ("messages", "reason", "typed", "share", "order")
+CHOOSE = "Choose how people get in again: silent, invite or later. Nothing was written."
+NEVER = "No invitation would ever go out: all mails of a day are kept for codes (MAIL_RESERVE)."
+WAYS = {
+    "silent": "We write to nobody. Each user gets a random password that nobody knows; people come back with "
+    "“forgot password”, which mails them a code.",
+    "invite": "Cognito mails each enabled user a temporary password, to be changed at the first sign-in.",
+    "later": "We write to nobody, and nobody can sign in or reset a password until they are invited, which "
+    "the restore’s own page offers.",
+}
 
 
 @never_cache
@@ -48,7 +37,15 @@ def restore(request: HttpRequest) -> HttpResponse:
 def plan(request: HttpRequest, job: int) -> HttpResponse:
     """The plan, and the form that starts it."""
     forms.need(request, access.Action.PLAN)
-    return _plan(request, _job(job), {})
+    return _plan(request, _job(job))
+
+
+@never_cache
+@require_safe
+def confirm(request: HttpRequest, job: int) -> HttpResponse:
+    """The last step: what was chosen, why, and the number typed."""
+    forms.need(request, access.Action.PLAN)
+    return _confirm(request, _job(job), forms.given(request.GET, "messages"), {})
 
 
 @never_cache
@@ -60,62 +57,96 @@ def start_restore(request: HttpRequest, job: int) -> HttpResponse:
     given = {name: forms.given(request.POST, name) for name in FIELDS}
     made = Plan.objects.filter(job=found).first()
     if made is None:
-        return _plan(request, found, given, "There is no plan to start yet. Nothing was written.", 409)
+        return _plan(request, found, "There is no plan to start yet. Nothing was written.", 409)
+    only = [key.replace("\0", "") for key in request.POST.getlist("only")]
     try:
         started = actions.start_restore(
-            actions.actor_of(request), made, digest=forms.given(request.POST, "digest"), **given
+            actions.actor_of(request),
+            made,
+            messages=given["messages"],
+            reason=given["reason"],
+            typed=given["typed"],
+            digest=forms.given(request.POST, "digest"),
+            share=_share(given["share"]),
+            order=given["order"] or "backup",
+            only=only or None,
         )
     except actions.Refused as refused:
-        return _plan(request, found, given, str(refused), refused.status)
+        return _confirm(request, found, given["messages"], given, str(refused), refused.status)
     return HttpResponseRedirect(reverse("job", args=[started.pk]))
 
 
-def _again(request: HttpRequest, number: str) -> HttpResponse:
+@require_POST
+def plan_again(request: HttpRequest, job: int) -> HttpResponse:
     """The same plan once more: whoever was chosen for it is chosen again."""
-    if not (number.isascii() and number.isdigit() and len(number) < 19):
-        raise Http404
-    before = _job(int(number))
+    forms.need(request, access.Action.PLAN)
+    before = _job(job)
     try:
-        job = actions.plan_again(actions.actor_of(request), before)
+        made = actions.plan_again(actions.actor_of(request), before)
     except actions.Refused as refused:
-        return _choose(request, before.params["source"], before.pool_id, str(refused), refused.status)
-    return HttpResponseRedirect(reverse("plan", args=[job.pk]))
+        return _plan(request, before, str(refused), refused.status)
+    return HttpResponseRedirect(reverse("plan", args=[made.pk]))
+
+
+def _share(typed: str) -> float | None:
+    """Raises Refused; None: as set."""
+    try:
+        return float(typed) if typed else None
+    except ValueError:
+        raise actions.Refused("The share of the quotas is a number. Nothing was written.", 400) from None
 
 
 def _job(job: int) -> Job:
-    return get_object_or_404(Job.objects.select_related("plan", "plan__restore"), pk=job, kind=Job.Kind.PLAN)
+    plans = Job.objects.select_related("plan", "plan__restore").filter(kind=Job.Kind.PLAN)
+    return get_object_or_404(plans.exclude(params__has_any_keys=["undo", "people"]), pk=job)
 
 
-def _choose(
-    request: HttpRequest, backup: str, pool: str, refused: str = "", status: int = 200
-) -> HttpResponse:
-    """Asked for nothing: production's suggested backup. Into the pool that the backup names."""
-    if not backup:
-        suggested = Backup.objects.filter(suggested=True, state__in=forms.READABLE)
-        first = min(suggested, key=lambda one: (one.environment != "production", one.pool_name), default=None)
-        backup = first.key if first else ""
-    chosen = Backup.objects.filter(key=backup).first()
-    if not pool and chosen and chosen.pool_name:
-        there = Pool.objects.filter(name=chosen.pool_name).exclude(presence=Pool.Presence.GONE).first()
-        pool = there.pool_id if there else ""
-    context = {
-        "groups": forms.backups_to_choose(backup),
-        "pools": forms.pools_to_choose(pool),
-        "gone": Pool.objects.filter(presence=Pool.Presence.GONE),
-        "chosen": chosen,
-        "refused": refused,
-    }
-    return render(request, "restore/choose.html", context, status=status)
-
-
-def _plan(
-    request: HttpRequest, job: Job, given: dict[str, str], refused: str = "", status: int = 200
-) -> HttpResponse:
-    context: dict[str, Any] = {"job": job, "given": given, "refused": refused}
-    made = Plan.objects.select_related("restore").filter(job=job).first()
-    if made is not None and job.state == State.PLANNED:
+def _plan(request: HttpRequest, job: Job, refused: str = "", status: int = 200) -> HttpResponse:
+    context: dict[str, Any] = {"job": job, "refused": refused}
+    made = _made(job)
+    if made is not None:
         context |= _of_plan(request, job, made)
     return render(request, "restore/plan.html", context, status=status)
+
+
+def _made(job: Job) -> Plan | None:
+    made = Plan.objects.select_related("restore").filter(job=job).first()
+    return made if job.state == State.PLANNED else None
+
+
+def _confirm(
+    request: HttpRequest,
+    job: Job,
+    messages: str,
+    given: dict[str, str],
+    refused: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    made = _made(job)
+    ways = {way["name"]: way for way in _ways(made.counts)} if made else {}
+    if made is None or not _can_start(made) or messages not in ways:
+        said = refused or ("" if made is None or not _can_start(made) else CHOOSE)
+        return _plan(request, job, said, status if refused else 400 if said else 200)
+    proposed = actions.proposed(made)
+    context = {
+        "job": job,
+        "plan": made,
+        "source": Backup.objects.filter(key=made.source).first(),
+        "counts": made.counts,
+        "way": ways[messages],
+        "warned": [
+            check
+            for check in made.checks
+            if check["state"] == "warn" and (not check["ways"] or messages in check["ways"])
+        ],
+        "proposed": proposed,
+        "try_type": actions.confirmation(made, proposed) if proposed else "",
+        "to_type": actions.confirmation(made),
+        "share": settings.QUOTA_SHARE,
+        "given": given,
+        "refused": refused,
+    }
+    return render(request, "restore/confirm.html", context, status=status)
 
 
 def _of_plan(request: HttpRequest, job: Job, made: Plan) -> dict[str, Any]:
@@ -126,21 +157,40 @@ def _of_plan(request: HttpRequest, job: Job, made: Plan) -> dict[str, Any]:
         "source": Backup.objects.filter(key=made.source).first(),
         "counts": counts,
         "create": create,
-        "ways": [_way(counts, "silent", ""), _way(counts, "invite", counts.get("invite_refused", ""))],
+        "wanting": [check for state in ("stop", "warn") for check in made.checks if check["state"] == state],
+        "passed": [check for check in made.checks if check["state"] == "pass"],
+        "ways": _ways(counts),
+        "picked": forms.given(request.GET, "messages"),
         "limit": counts.get("mail_limit"),
-        "to_type": actions.confirmation(made),
-        "can_start": bool(create and not made.refusals and made.restore is None),
+        "can_start": _can_start(made),
         "by_reason": list(_by_reason(job)),
         **_lines(request, job, "create" if create else "all"),
     }
 
 
-def _way(counts: dict[str, Any], name: str, refused: str) -> dict[str, Any]:
-    """One way to get people in again: its two numbers, and the days that the limit makes of them."""
+def _can_start(made: Plan) -> bool:
+    writes = int(made.counts.get("create", 0)) + int(made.counts.get("update", 0))
+    return bool(writes and not made.refusals and made.restore_id is None)
+
+
+def _ways(counts: dict[str, Any]) -> list[dict[str, Any]]:
+    """How people get in again: what each way takes, and when the last of them is in."""
+    return [_way(counts, name) for name in WAYS]
+
+
+def _way(counts: dict[str, Any], name: str) -> dict[str, Any]:
     mails, codes = counts.get("mails", {}).get(name, 0), counts.get("codes", {}).get(name, 0)
-    limit = counts.get("mail_limit")
-    days = -(-(mails + codes) // limit) if limit else 0
-    return {"name": name, "mails": mails, "codes": codes, "days": days, "refused": refused}
+    limit, need = counts.get("mail_limit"), counts.get("needs", {}).get(name, {})
+    return {
+        "name": name,
+        "words": WAYS[name],
+        "mails": mails,
+        "codes": codes,
+        "days": -(-(mails + codes) // limit) if limit else 0,
+        "last": need.get("last"),
+        "out": need.get("out", 0),
+        "refused": NEVER if name == "invite" and need and not need.get("last") else "",
+    }
 
 
 def _by_reason(job: Job) -> list[tuple[str, str, str, int]]:

@@ -83,9 +83,10 @@ class Desk:
         return int(found[1])
 
     def plan(self, backup: str, pool_id: str) -> None:
-        """Choose both on the restore page, and wait for the plan."""
+        """Everybody who is missing, by the first two steps; ends at the plan."""
         self.page.goto("/restore/")
         self.page.get_by_label("From this backup").select_option(backup)
+        self.button("Go on: where and how").click()
         self.page.get_by_label("Into this pool").select_option(pool_id)
         self.button("Plan this restore").click()
         expect(self.heading("The plan")).to_be_visible(timeout=LONG)
@@ -94,6 +95,7 @@ class Desk:
         """Fill in the plan's form as it asks, and start; ends on the page of the restore."""
         plan = self.page.url
         self.page.get_by_role("radio", name=re.compile("^Silent")).check()
+        self.button("Go on: confirm").click()
         self.page.get_by_label("Why, for the audit log").fill(why)
         self.page.get_by_label(re.compile("to confirm")).fill(self.page.locator("code.typed").inner_text())
         self.button(re.compile(r"^Create \d+ users? in")).click()

@@ -70,6 +70,7 @@ def test_from_a_refused_guest_to_everybody_restored(default: Product, sit: Sit, 
 
     # The plan of everything missing says what will be done, and writes nothing.
     iva.go("Restore")
+    iva.button("Go on: where and how").click()
     iva.button("Plan this restore").click()
     expect(iva.heading("The plan")).to_be_visible(timeout=LONG)
     expect(iva.link("create 150")).to_be_visible()
@@ -108,7 +109,7 @@ def test_from_a_refused_guest_to_everybody_restored(default: Product, sit: Sit, 
         iva.link("Download identity map").click()
     downloading.value.save_as(tmp_path / "map.csv")
     text = (tmp_path / "map.csv").read_text("utf-8")
-    assert text.splitlines()[0] == "old_sub,new_sub,old_username,new_username,email"
+    assert text.splitlines()[0] == "old_sub,new_sub,old_username,new_username,email,how"
     rows = {row["email"]: row for row in csv.DictReader(text.splitlines())}
     there = {user["email"]: user["sub"] for user in users_of(default, pool_id)}
     assert len(text.splitlines()) == 2001

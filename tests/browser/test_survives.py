@@ -63,6 +63,7 @@ def test_a_restore_is_followed_to_its_end_though_web_and_worker_are_killed(
     iva = sit(replace(world, url=web.url))
     iva.sign_in("iva", at="/")
     iva.block("staging").get_by_role("link", name="Prepare restore").click()
+    iva.button("Go on: where and how").click()
     iva.button("Plan this restore").click()
     expect(iva.heading("The plan")).to_be_visible(timeout=LONG)
     cognito.latency(AdminCreateUser=2.0)  # so that the end does not come before both were killed

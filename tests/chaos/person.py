@@ -49,11 +49,13 @@ class Person:
     def plan(self, backup: str, pool_id: str) -> int:
         """Ask for a plan; its number."""
         self.get("/restore/")
-        return _number(self.post("/restore/", backup=backup, pool=pool_id)[0])
+        how, _ = self.post("/restore/", backup=backup, scope="everything")
+        path = urllib.parse.urlsplit(how).path
+        return _number(self.post(path, pool=pool_id, existing="skip")[0])
 
     def start(self, plan: int, messages: str) -> int:
         """Fill in the form of a plan that is ready, and start; the number of the restore."""
-        page = self.get(f"/restore/{plan}/")
+        page = self.get(f"/restore/{plan}/confirm/?messages={messages}")
         found = re.search(r'name="digest" value="(.*?)".*<code class="typed">(.*?)</code>', page, re.DOTALL)
         assert found, "this plan cannot be started"
         digest, typed = map(html.unescape, found.groups())

@@ -12,7 +12,7 @@ from tests.servers import ROOT
 ADAPTERS = ROOT / "backups" / "aws"
 NAMED = re.compile(r'"([a-z]+(?:_[a-z]+)+)"|\.([a-z]+(?:_[a-z]+)+)\(')
 SERVICES = ("cognito-idp", "cognito-identity")
-NOT_AWS = {"get_user"}  # a port's method and the pace's name for it; the call is AdminGetUser
+NOT_AWS = {"get_user", "delete_user"}  # ports' methods and the pace's names; the calls are Admin…
 
 
 def allowed() -> set[str]:

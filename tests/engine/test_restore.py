@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from backups.core import plan
 from backups.core.matching import Index, Rules
-from backups.core.plan import REASONS, Action, Line, Messages
+from backups.core.plan import REASONS, Action, Line, Messages, Terms
 from backups.core.snapshot import Entry, Group, User, iso
 from backups.engine import restore as module
 from backups.engine.pace import Pace
@@ -144,7 +144,9 @@ class Job:
         facts = self.pool.facts()
         live = Index(Rules.of(facts), map(User.of, self.pool.users()))
         known = {
-            row.outcome.new_sub for row in self.rows.values() if row.outcome.outcome in ("created", "failed")
+            row.outcome.new_sub: (key,)
+            for key, row in self.rows.items()
+            if row.outcome.outcome in ("created", "failed")
         }
         return plan.lines(
             lambda: self.users,
@@ -152,7 +154,7 @@ class Job:
             facts,
             taken_at=TAKEN,
             memberships=memberships,
-            restored=frozenset(known),
+            restored=lambda subs: {sub: known[sub] for sub in subs if sub in known},
         )
 
     def tasks(self) -> Iterator[Task]:
@@ -165,9 +167,8 @@ class Job:
             if row.outcome.outcome:
                 continue
             if row.intended:
-                again = plan.creation(
-                    line.position, line.user, self.pool.facts(), self._memberships(line.user)
-                )
+                terms = Terms(self.pool.facts(), memberships=self._memberships(line.user))
+                again = plan.creation(line.position, line.user, terms)
                 begun = replace(row.outcome, outcome="", reason="", detail="")
                 yield Task(again, begun, row.intended)
             elif line.action is Action.CREATE:
@@ -800,6 +801,80 @@ def test_an_intent_of_a_worker_that_died_does_not_make_a_stranger_ours() -> None
     job.pool.add("ada@x.io", name="Ada", status="CONFIRMED", created=created)
     must_hold(job.run())
     assert job.outcome(ada).reason == "other-user" and not job.pool.passwords
+
+
+# --- many at once ----------------------------------------------------------------------------
+
+
+def test_nobody_waits_for_the_slowest_of_a_batch() -> None:
+    """Users of later batches are created while one of the first batch is not answered yet."""
+    later, pool = threading.Event(), a_pool()
+    whole = pool.set_password
+
+    def set_password(username: str, password: str) -> None:
+        if username == pool.entries[next(iter(pool.entries))]["Username"]:
+            assert later.wait(10), "everybody else waited"
+        whole(username, password)
+
+    def through(operation: str, do: Callable[[], T], /) -> T:
+        done = do()
+        if pool.calls["create_user"] == 9:
+            later.set()
+        return done
+
+    pool.set_password, pool.through = set_password, through  # type: ignore[method-assign]
+    job = Job(pool, users=many(9), groups=[]).run()
+    must_hold(job)
+    assert [job.outcome(user).outcome for user in job.users] == ["created"] * 9
+
+
+def test_no_more_are_under_way_than_there_are_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "THREADS", 3)
+    busy, most, lock = 0, 0, threading.Lock()
+
+    def through(operation: str, do: Callable[[], T], /) -> T:
+        nonlocal busy, most
+        with lock:
+            busy += 1
+            most = max(most, busy)
+        try:
+            return do()
+        finally:
+            with lock:
+                busy -= 1
+
+    job = Job(a_pool(), users=many(12), groups=[])
+    job.pool.through = through
+    must_hold(job.run())
+    assert 1 <= most <= 3
+
+
+def test_intents_are_committed_before_anybody_of_their_batch_is_begun() -> None:
+    pool, report, early = a_pool(), Report(), list[str]()
+    whole = pool.create_user
+
+    def create_user(username: str, attributes: Mapping[str, str], *, invite: bool = False) -> Entry:
+        intended = {key for keys in report.intended for key in keys}
+        if a_user(username).key not in intended:
+            early.append(username)
+        return whole(username, attributes, invite=invite)
+
+    pool.create_user = create_user  # type: ignore[method-assign]
+    job = Job(pool, users=many(9), groups=[]).run(report)
+    must_hold(job)
+    assert early == [] and [len(keys) for keys in report.intended] == [2, 2, 2, 2, 1]
+
+
+@pytest.mark.parametrize("nth", [1, 31])
+def test_failures_that_begin_at_any_time_stop_it_before_the_next_twenty(nth: int) -> None:
+    job = Job(a_pool(), users=many(90), groups=[])
+    job.pool.fail("set_password", Cause.DENIED, nth=nth, times=10**6)
+    with pytest.raises(Stop) as stop:
+        job.run()
+    assert stop.value.why == "failures"
+    failed = [job.outcome(user).outcome for user in job.users].count("failed")
+    assert 20 <= failed <= module.THREADS + 20
+    must_hold(job, stopped=True)
 
 
 # --- failures that are not about one user ----------------------------------------------------

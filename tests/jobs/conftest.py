@@ -11,7 +11,7 @@ from backups import actions, catalogue, queue, wiring
 from backups.core.snapshot import PoolFacts
 from backups.engine.ports import Cause, PortError
 from backups.models import Operator, Pool
-from tests.fakes import FakeClock, FakePool, FakeStore
+from tests.fakes import FakeAccount, FakeClock, FakePool, FakeStore
 from tests.web.conftest import RememberingIam
 
 IVA = actions.Actor("terminal:iva@host", "iva@host", terminal=True)
@@ -23,6 +23,7 @@ class Account:
 
     store: FakeStore = field(default_factory=FakeStore)
     pools: dict[str, FakePool] = field(default_factory=dict)
+    aws: FakeAccount = field(default_factory=FakeAccount)  # IAM, SES, and the settings of pools
     silent: bool = False
 
     def add(self, name: str = "team-production", **how: object) -> FakePool:
@@ -48,6 +49,7 @@ def account(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Account:
     monkeypatch.setattr(wiring, "store", lambda environment="production": account.store)
     monkeypatch.setattr(wiring, "find_pools", account.find_pools)
     monkeypatch.setattr(wiring, "pool", lambda region, pool_id: account.pools[pool_id])
+    monkeypatch.setattr(wiring, "account_of", lambda region, **how: account.aws)
     monkeypatch.setattr(wiring, "caller", lambda: "arn:aws:iam::123456789012:user/host")
     monkeypatch.setattr(wiring, "clock", FakeClock)
     return account

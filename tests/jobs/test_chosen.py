@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from backups import actions, runner
+from backups.core.choices import Choices
 from backups.core.lifecycle import State
 from backups.models import AuditEntry, Backup, Difference, Job, Plan
 from backups.models.audit import Act
@@ -127,14 +128,18 @@ def test_a_choice_of_another_backup_is_refused(account: Account, team: FakePool)
     second = run(actions.start_backup(IVA, account.row(team)))
     with pytest.raises(actions.Refused, match="it is of another backup"):
         actions.plan_restore(
-            IVA, second.result["key"], account.row(team), chosen=Chosen(comparison.pk, "only_from")
+            IVA,
+            second.result["key"],
+            account.row(team),
+            choices=Choices(chosen=Chosen(comparison.pk, "only_from").params(5)),
         )
     assert not AuditEntry.objects.filter(act=Act.PLAN_ASKED).exists()
 
 
 def test_planning_again_keeps_a_list_of_names_too(account: Account, team: FakePool) -> None:
     key = Backup.objects.get().key
-    first = run(actions.plan_restore(IVA, key, account.row(team), users=["person2@uni.example"]))
+    named = Choices(users=("person2@uni.example",))
+    first = run(actions.plan_restore(IVA, key, account.row(team), choices=named))
     again = run(actions.plan_again(IVA, first))
     assert again.params == first.params
     assert [item.label for item in again.items.all()] == ["person2@uni.example"]

@@ -193,9 +193,9 @@ def test_cbrs_file_goes_into_an_empty_pool(host: Host) -> None:
         cwd=ROOT, env=host.env, capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
     lines = done.stdout.splitlines()
-    assert lines[0] == "old_sub,new_sub,old_username,new_username,email"
+    assert lines[0] == "old_sub,new_sub,old_username,new_username,email,how"
     old = "45369ff1-bd34-471b-be31-14b7785a9727"
-    assert f"{old},{alice['sub']},{old},{alice['sub']},alice@example.org" in lines
+    assert f"{old},{alice['sub']},{old},{alice['sub']},alice@example.org,created" in lines
     assert len(lines) == 6
 
     status, again, _ = host.run(*go)

@@ -125,7 +125,6 @@ def a_plan(create: int = 3, **given: Any) -> Plan:
         "codes": {"silent": 121, "invite": 0, "later": 0},
         "mail_limit": 50,
         "mail_allowed": 40,
-        "invite_refused": "",
     }
     ordinary: dict[str, Any] = {
         "digest": "d" * 64,

@@ -123,6 +123,8 @@ ALARMS: list[tuple[dict[str, Any], str]] = [
     ({"ALARM_WEBHOOK": "https://h/x", "ALARM_WEBHOOK_KEY": "aHVzaC1odXNo" * 4}, "E032"),
     ({"ALARM_EMAILS": ["alarms"], "ALARM_FROM": "a@h.example", "EMAIL_HOST": "h"}, "E033"),
     ({"ALARM_EMAILS": ["a@h.example"], "ALARM_FROM": "nobody", "EMAIL_HOST": "h"}, "E033"),
+    ({"APPLICATION_ADMIN_EMAILS": ["ada@h.example", "root"]}, "E041"),
+    ({"OPERATOR_EMAILS": ["iva"]}, "E041"),
     ({"ALARM_EMAILS": ["a@h.example"], "ALARM_FROM": "a@h.example"}, "E034"),
     ({"ALARM_EMAILS": ["a@h.example"], "EMAIL_HOST": "h"}, "E034"),
     ({"EMAIL_HOST": "mail.example.org", "EMAIL_HOST_PASSWORD": "hush-hush"}, "E035"),

@@ -775,7 +775,7 @@ def test_a_plan_of_those_who_are_shown_is_a_job_with_the_choice(iva: Client) -> 
     plan = Job.objects.latest("pk")
     assert response.headers["Location"] == f"/restore/{plan.pk}/"
     assert (plan.kind, plan.pool_id, plan.params["source"]) == ("plan", POOL_ID, job.params["from"])
-    assert plan.params["chosen"] == {
+    assert plan.params["choices"]["chosen"] == {
         "comparison": job.pk,
         "kind": "only_from",
         "q": "",
@@ -799,7 +799,8 @@ def test_filters_choose_fewer_and_the_plans_page_says_which(iva: Client) -> None
     assert "Plan a restore of these 2 users" in page
     iva.post(f"/compare/{job.pk}/plan/", {**filters, "field": "", "security": "", "number": "1"})
     plan = Job.objects.latest("pk")
-    assert (plan.params["chosen"]["q"], plan.params["chosen"]["users"]) == ("person1@uni.example", 1)
+    chosen = plan.params["choices"]["chosen"]
+    assert (chosen["q"], chosen["users"]) == ("person1@uni.example", 1)
     planned = iva.get(f"/restore/{plan.pk}/")
     assert "Only 1 user chosen from comparison" in text(planned)
     assert "holding “p••••@uni.example”" in text(planned)
@@ -852,20 +853,20 @@ def test_planning_again_chooses_the_same_again(iva: Client) -> None:
     first = Job.objects.latest("pk")
     Job.objects.filter(pk=first.pk).update(state="failed")
     page = iva.get(f"/restore/{first.pk}/").content.decode()
-    assert f'<input type="hidden" name="again" value="{first.pk}">' in page
-    iva.post("/restore/", {"again": str(first.pk)})
+    assert f'action="/restore/{first.pk}/again/"' in page
+    iva.post(f"/restore/{first.pk}/again/")
     again = Job.objects.latest("pk")
     assert again.pk > first.pk
     assert again.params == first.params
+    number = job.pk
     job.delete()
-    response = iva.post("/restore/", {"again": str(first.pk)})
+    response = iva.post(f"/restore/{first.pk}/again/")
     assert response.status_code == 409
-    assert f"Comparison {first.params['chosen']['comparison']} is not there any more" in text(response)
+    assert f"Comparison {number} is not there any more" in text(response)
 
 
-@pytest.mark.parametrize("number", ["x", "", "9" * 30, "4711"])
-def test_only_a_plan_that_there_is_is_planned_again(iva: Client, number: str) -> None:
-    assert iva.post("/restore/", {"again": number}).status_code == 404
+def test_only_a_plan_that_there_is_is_planned_again(iva: Client) -> None:
+    assert iva.post("/restore/4711/again/").status_code == 404
 
 
 # --- who may --------------------------------------------------------------------------------------

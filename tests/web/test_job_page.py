@@ -256,8 +256,8 @@ def test_the_identity_map_is_a_csv_file_and_its_download_an_entry(iva: Client) -
     job = a_restore("done")
     response = iva.get(f"/jobs/{job.pk}/identity-map.csv")
     lines = b"".join(response).decode().splitlines()
-    assert lines[0] == "old_sub,new_sub,old_username,new_username,email"
-    assert lines[1] == "old-0,new-0,name-0,u0,person0@uni.example"
+    assert lines[0] == "old_sub,new_sub,old_username,new_username,email,how"
+    assert lines[1] == "old-0,new-0,name-0,u0,person0@uni.example,created"
     assert len(lines) == 5
     assert response.headers["Content-Disposition"].startswith("attachment;")
     assert AuditEntry.objects.get(act="identity-map.downloaded").job == job.pk

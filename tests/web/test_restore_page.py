@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from backups.models import AuditEntry, Job, Plan, Pool
-from tests.web.pages import NAME, POOL_ID, a_backup, a_job, a_plan, a_pool, an_item, reveal, text
+from backups.core.choices import Choices, Condition, Existing, Guard, How
+from backups.models import AuditEntry, Backup, Draft, Job, Plan, Pool
+from backups.views import prepare
+from tests.web.pages import NAME, POOL_ID, a_backup, a_job, a_plan, a_pool, an_item, enter, reveal, text
 
 pytestmark = pytest.mark.django_db
 
@@ -25,7 +29,24 @@ def go(client: Client, plan: Plan, **given: str) -> Any:
     return client.post(f"/restore/{plan.job_id}/start/", rightly | given)
 
 
-# --- choosing -------------------------------------------------------------------------------------
+# --- what comes back ------------------------------------------------------------------------------
+
+
+def started(client: Client, backup: Backup, **given: Any) -> Draft:
+    """Step 1, sent; the draft that it made."""
+    response = client.post("/restore/", {"backup": backup.key, "scope": "everything"} | given)
+    draft = Draft.objects.get()
+    assert response.headers["Location"] == f"/restore/draft/{draft.pk}/how/"
+    return draft
+
+
+def planned(client: Client, draft: Draft, **given: Any) -> Job:
+    """Step 2, sent; the job that makes the plan."""
+    rightly = {"pool": POOL_ID, "existing": "skip"}
+    response = client.post(f"/restore/draft/{draft.pk}/how/", rightly | given)
+    job = Job.objects.get(kind="plan")
+    assert response.headers["Location"] == f"/restore/{job.pk}/"
+    return job
 
 
 def test_the_suggested_backup_and_the_pool_that_it_names_are_chosen_already(iva: Client) -> None:
@@ -35,48 +56,142 @@ def test_the_suggested_backup_and_the_pool_that_it_names_are_chosen_already(iva:
     suggested = a_backup(suggested=True)
     page = iva.get("/restore/").content.decode()
     assert f'<option value="{suggested.key}" selected>' in page
-    assert f'<option value="{POOL_ID}" selected>' in page
+    assert 'value="everything" checked' in page
+    how = iva.get(f"/restore/draft/{started(iva, suggested).pk}/how/").content.decode()
+    assert f'<option value="{POOL_ID}" selected>' in how
+    assert 'value="skip" required checked' in how and 'name="guards" value="enable">' in how
 
 
 def test_a_backup_in_the_address_is_chosen_however_old(iva: Client) -> None:
-    a_pool()
     a_backup(suggested=True)
     old = a_backup(11)
-    assert (
-        f'<option value="{old.key}" selected>' in iva.get("/restore/", {"backup": old.key}).content.decode()
-    )
+    page = iva.get("/restore/", {"backup": old.key}).content.decode()
+    assert f'<option value="{old.key}" selected>' in page
 
 
 def test_a_pool_that_is_gone_is_said_and_cannot_be_chosen(iva: Client) -> None:
-    a_backup(suggested=True)
+    backup = a_backup(suggested=True)
     a_pool(presence=Pool.Presence.GONE)
-    page = text(iva.get("/restore/"))
-    assert f"{NAME} ({POOL_ID}) is gone from eu-west-1" in page
-    assert "No pool was found to restore into" in page
+    assert f"{NAME} ({POOL_ID}) is gone from eu-west-1" in text(iva.get("/restore/"))
+    how = text(iva.get(f"/restore/draft/{started(iva, backup).pk}/how/"))
+    assert "No pool was found to restore into" in how
 
 
 def test_planning_starts_a_job_that_reads(iva: Client) -> None:
     a_pool()
     backup = a_backup()
-    response = iva.post("/restore/", {"backup": backup.key, "pool": POOL_ID})
-    job = Job.objects.get()
-    assert response.headers["Location"] == f"/restore/{job.pk}/"
-    assert (job.kind, job.queue, job.params["source"]) == ("plan", "read", backup.key)
+    job = planned(iva, started(iva, backup))
+    assert (job.queue, job.params["source"]) == ("read", backup.key)
+    assert Choices.of_json(job.params["choices"]) == Choices()
+    assert Draft.objects.get().plan == job
+
+
+def test_a_list_is_typed_or_uploaded_or_both(iva: Client) -> None:
+    a_pool()
+    file = SimpleUploadedFile("list.csv", "\ufeffbob@uni.example\r\n".encode())
+    draft = started(iva, a_backup(), scope="list", users="ada@uni.example, eve", file=file)
+    assert Choices.of_json(draft.choices).users == ("ada@uni.example", "bob@uni.example", "eve")
+    page = text(iva.get(f"/restore/draft/{draft.pk}/how/"))
+    assert "3 named users" in page and "ada@" not in page
+    job = planned(iva, draft)
+    assert job.params["choices"]["users"] == ["ada@uni.example", "bob@uni.example", "eve"]
+    again = iva.get(f"/restore/draft/{draft.pk}/what/").content.decode()
+    assert 'value="list" checked' in again and ">ada@uni.example\nbob@uni.example\neve</textarea>" in again
+
+
+def test_conditions_limit_a_restore_and_are_said_in_words(iva: Client) -> None:
+    a_pool()
+    row = {"field": ["custom:institution", ""], "how": ["begins", "is"], "value": ["Uni", ""]}
+    draft = started(iva, a_backup(), scope="filter", **row)
+    assert Choices.of_json(draft.choices).tests == (Condition("custom:institution", How.BEGINS, "Uni"),)
+    assert "custom:institution begins with “Uni”" in text(iva.get(f"/restore/draft/{draft.pk}/how/"))
+
+
+def test_who_exists_and_every_guard_are_chosen_and_nothing_is_by_itself(iva: Client) -> None:
+    a_pool()
+    draft = started(iva, a_backup())
+    given = {"existing": "overwrite", "guards": ["enable", "newer"], "link": "yes"}
+    choices = Choices.of_json(planned(iva, draft, **given).params["choices"])
+    assert choices.existing == Existing.OVERWRITE and choices.link
+    assert choices.guards == {Guard.ENABLE, Guard.NEWER}
+    page = iva.get(f"/restore/draft/{draft.pk}/how/").content.decode()
+    assert 'value="overwrite" required checked' in page and 'value="newer" checked' in page
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"scope": "list", "users": " "}, "nobody would be restored"),
+        ({"scope": "filter", "field": [""], "how": ["is"], "value": [""]}, "No condition was filled in"),
+        ({"scope": "filter", "field": ["a"], "how": ["like"], "value": ["b"]}, "Choose how a is held"),
+        ({"scope": "some"}, "Choose what is to come back"),
+        ({"backup": ""}, "Choose the backup to restore from"),
+        ({"scope": "list", "file": SimpleUploadedFile("l", b"\xff\xfe\x00")}, "no text in UTF-8"),
+    ],
+)
+def test_what_cannot_be_meant_is_said_and_keeps_nothing(iva: Client, given: dict[str, Any], why: str) -> None:
+    response = iva.post("/restore/", {"backup": a_backup().key, "scope": "everything"} | given)
+    assert response.status_code == 400 and why in text(response)
+    assert not Draft.objects.exists()
+
+
+def test_a_list_has_a_size(iva: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepare, "LARGEST_LIST", 3)
+    file = SimpleUploadedFile("list.txt", b"ada@x")
+    response = iva.post("/restore/", {"backup": a_backup().key, "scope": "list", "file": file})
+    assert response.status_code == 400 and "Restore in parts" in text(response)
+
+
+@pytest.mark.parametrize(
+    ("given", "why", "status"),
+    [
+        ({"pool": "eu-west-1_no"}, "Choose the pool to restore into", 400),
+        ({"existing": ""}, "Choose what is done with users who are in the pool already", 400),
+        ({"guards": ["all"]}, "There is no guard called all", 400),
+    ],
+)
+def test_where_and_how_have_to_be_chosen(iva: Client, given: dict[str, Any], why: str, status: int) -> None:
+    a_pool()
+    draft = started(iva, a_backup())
+    response = iva.post(f"/restore/draft/{draft.pk}/how/", {"pool": POOL_ID, "existing": "skip"} | given)
+    assert response.status_code == status and why in text(response)
+    assert not Job.objects.exists()
 
 
 def test_an_unreadable_backup_is_refused_with_its_reason(iva: Client) -> None:
     a_pool()
-    cut = a_backup(state="unreadable", reason="it is cut off in the middle of a user")
-    response = iva.post("/restore/", {"backup": cut.key, "pool": POOL_ID})
+    draft = started(iva, a_backup(state="unreadable", reason="it is cut off in the middle of a user"))
+    response = iva.post(f"/restore/draft/{draft.pk}/how/", {"pool": POOL_ID, "existing": "skip"})
     assert response.status_code == 409
     assert "it is cut off in the middle of a user" in text(response)
     assert not Job.objects.exists()
 
 
-def test_an_unknown_pool_is_refused(iva: Client) -> None:
-    response = iva.post("/restore/", {"backup": a_backup().key, "pool": "eu-west-1_no"})
-    assert response.status_code == 400
-    assert "Nothing was planned and nothing was written." in text(response)
+def test_a_draft_waits_for_its_owner_and_for_nobody_else(iva: Client) -> None:
+    draft = started(iva, a_backup())
+    page = iva.get("/restore/").content.decode()
+    assert f'href="/restore/draft/{draft.pk}/how/">Go on with it' in page
+    pol = enter("pol", "engineering")
+    assert "What you began" not in pol.get("/restore/").content.decode()
+    for step in ("what", "how"):
+        assert pol.get(f"/restore/draft/{draft.pk}/{step}/").status_code == 404
+    Draft.objects.update(changed_at=timezone.now() - timedelta(days=31))
+    assert "What you began" not in iva.get("/restore/").content.decode()
+    iva.post("/restore/", {"backup": draft.source, "scope": "everything"})
+    assert not Draft.objects.filter(pk=draft.pk).exists(), "the old ones go when a new one is begun"
+
+
+def test_a_draft_whose_plan_was_made_leads_to_it(iva: Client) -> None:
+    a_pool()
+    job = planned(iva, started(iva, a_backup()))
+    assert f'href="/restore/{job.pk}/">Open its plan' in iva.get("/restore/").content.decode()
+    draft = Draft.objects.get()
+    response = iva.post(
+        f"/restore/draft/{draft.pk}/what/", {"backup": draft.source, "scope": "list", "users": "eve"}
+    )
+    assert response.headers["Location"] == f"/restore/draft/{draft.pk}/how/"
+    draft.refresh_from_db()
+    assert Choices.of_json(draft.choices).users == ("eve",)
 
 
 # --- the plan -------------------------------------------------------------------------------------
@@ -106,7 +221,7 @@ def test_both_ways_have_their_two_numbers_against_the_days_limit_and_none_is_cho
     assert "134 mails we send 0 codes people will need" in said
     assert "Cognito sends 50 mails a day for the whole account" in said
     assert "so the last person is back on day 3 at the earliest" in said
-    assert "checked" not in page.content.decode().split('id="confirm"')[1].split("</form>")[0]
+    assert "checked" not in page.content.decode().split('id="ways"')[1].split("</form>")[0]
 
 
 def test_through_ses_no_day_limit_is_claimed(iva: Client) -> None:
@@ -115,24 +230,37 @@ def test_through_ses_no_day_limit_is_claimed(iva: Client) -> None:
     assert "at the earliest" not in said
 
 
-def test_inviting_over_the_limit_cannot_be_chosen_and_says_why(iva: Client) -> None:
-    why = "134 invitations are more than the 40 that a restore may send a day."
-    page = iva.get(f"/restore/{a_plan(counts={'invite_refused': why}).job_id}/")
-    assert why in text(page)
+def needing(last: str | None) -> dict[str, Any]:
+    return {"needs": {"invite": {"mails": 134, "codes": 0, "last": last, "out": 2}}}
+
+
+def test_inviting_over_the_limit_takes_days_and_says_until_when(iva: Client) -> None:
+    page = iva.get(f"/restore/{a_plan(counts=needing('2027-01-01T09:00:00+00:00')).job_id}/")
+    assert "so the last person is back on 1 January 2027 at the earliest." in text(page)
+    assert "2 people cannot get in by it at all." in text(page)
+    assert 'value="invite" required>' in page.content.decode()
+
+
+def test_an_invitation_that_would_never_go_out_cannot_be_chosen(iva: Client) -> None:
+    plan = a_plan(counts=needing(None))
+    page = iva.get(f"/restore/{plan.job_id}/")
+    assert "No invitation would ever go out" in text(page)
     assert 'value="invite" required disabled' in page.content.decode()
+    assert "no invitation would ever go out" in text(go(iva, plan, messages="invite"))
+    assert not Job.objects.filter(kind=Job.Kind.RESTORE).exists()
 
 
 def test_a_plan_that_may_not_be_started_says_so_on_top_and_has_no_form(iva: Client) -> None:
     why = "This is a backup of staging, and the target is production."
     page = iva.get(f"/restore/{a_plan(refusals=[why]).job_id}/").content.decode()
     assert page.index(why) < page.index("<h1>")
-    assert 'id="confirm"' not in page
+    assert 'id="ways"' not in page
 
 
 def test_when_nobody_is_missing_there_is_nothing_to_start(iva: Client) -> None:
     page = iva.get(f"/restore/{a_plan(create=0).job_id}/")
     assert "Nothing is missing" in text(page)
-    assert 'id="confirm"' not in page.content.decode()
+    assert 'id="ways"' not in page.content.decode()
 
 
 def test_the_users_of_a_plan_are_filtered_and_searched_by_the_server(iva: Client) -> None:
@@ -176,9 +304,77 @@ def test_a_plan_that_failed_says_why_and_that_nothing_was_written(iva: Client) -
 
 
 def test_the_button_says_how_many_and_where(iva: Client) -> None:
-    said = text(iva.get(f"/restore/{a_plan().job_id}/"))
+    said = text(confirming(iva, a_plan()))
     assert f"Create 3 users in {NAME}" in said
     assert "Type production 3 to confirm where and how many" in said
+    assert "Silent : 0 mails we send, 121 codes people will need." in said
+
+
+def confirming(client: Client, plan: Plan, way: str = "silent") -> Any:
+    return client.get(f"/restore/{plan.job_id}/confirm/", {"messages": way})
+
+
+def test_without_a_way_nothing_is_confirmed(iva: Client) -> None:
+    plan = a_plan()
+    for way in ("", "pigeon"):
+        response = confirming(iva, plan, way)
+        assert response.status_code == 400
+        assert "Choose how people get in again" in text(response) and 'id="ways"' in response.content.decode()
+
+
+def test_a_plan_that_cannot_be_started_is_not_confirmed(iva: Client) -> None:
+    page = confirming(iva, a_plan(refusals=["Another environment."]))
+    assert "This plan cannot be started" in text(page) and 'id="confirm"' not in page.content.decode()
+
+
+def test_what_to_know_of_the_chosen_way_stands_beside_the_button(iva: Client) -> None:
+    checks = [
+        {
+            "code": "a",
+            "state": "warn",
+            "sentence": "PostConfirmation runs.",
+            "remedy": "",
+            "ways": ["silent"],
+        },
+        {"code": "b", "state": "warn", "sentence": "Mails go out.", "remedy": "Wait.", "ways": ["invite"]},
+        {"code": "c", "state": "pass", "sentence": "All attributes exist.", "remedy": "", "ways": []},
+    ]
+    plan = a_plan(checks=checks)
+    said = text(iva.get(f"/restore/{plan.job_id}/"))
+    for word in ("▲ warn PostConfirmation runs. (silent only)", "✓ pass All attributes exist.", "Wait."):
+        assert word in said
+    said = text(confirming(iva, plan))
+    assert "PostConfirmation runs." in said
+    assert "Mails go out." not in said and "All attributes exist." not in said
+
+
+def test_it_is_tried_with_the_operators_own_users_first(iva: Client, settings: Any) -> None:
+    settings.OPERATOR_EMAILS = ["person1@uni.example", "nobody@uni.example"]
+    plan = a_plan()
+    said = text(confirming(iva, plan))
+    assert "Try with 1 user first" in said and "Type production 1 to confirm" in said
+    key = plan.job.items.get(email="person1@uni.example").key
+    assert go(iva, plan, only=key, typed="production 1").status_code == 302
+    job = Job.objects.get(kind=Job.Kind.RESTORE)
+    assert job.params["only"] == [key]
+    plan.refresh_from_db()
+    assert plan.restore is None, "the plan stays for everybody"
+
+
+def test_the_share_and_who_comes_first_are_the_operators(iva: Client) -> None:
+    go(iva, a_plan(), share="0.5", order="changed")
+    params = Job.objects.get(kind=Job.Kind.RESTORE).params
+    assert (params["share"], params["order"]) == (0.5, "changed")
+
+
+def test_the_same_plan_is_made_again(iva: Client) -> None:
+    a_pool()
+    plan = a_plan()
+    response = iva.post(f"/restore/{plan.job_id}/again/")
+    job = Job.objects.filter(kind=Job.Kind.PLAN).latest("pk")
+    assert response.headers["Location"] == f"/restore/{job.pk}/" and job.pk != plan.job_id
+    Pool.objects.all().delete()
+    assert "was seen in the configured Regions" in text(iva.post(f"/restore/{plan.job_id}/again/"))
 
 
 def test_a_plan_rightly_confirmed_becomes_a_restore(iva: Client) -> None:
@@ -198,7 +394,9 @@ def test_a_plan_rightly_confirmed_becomes_a_restore(iva: Client) -> None:
         ({"typed": "staging 3"}, 400, "Type production 3 to start."),
         ({"reason": "  "}, 400, "Say why"),
         ({"messages": ""}, 400, "Choose how people get in again"),
-        ({"messages": "later"}, 400, "the command line does"),
+        ({"share": "all"}, 400, "The share of the quotas is a number"),
+        ({"share": "7"}, 400, "between 0.05 and 1"),
+        ({"order": "name"}, 400, "Choose who comes first"),
         ({"digest": "e" * 64}, 409, "not the one that is kept here"),
     ],
 )
@@ -209,20 +407,12 @@ def test_what_is_wrong_is_said_and_the_form_keeps_what_was_filled_in(
     assert response.status_code == status
     assert said in text(response)
     page = response.content.decode()
-    if "reason" not in given:
+    if "reason" not in given and "messages" not in given:
         assert 'value="INC-204 &amp; more"' in page
     if "typed" in given:
         assert f'name="typed" value="{given["typed"]}"' in page
     if "messages" not in given:
-        assert 'value="silent" required checked' in page
-    assert not Job.objects.filter(kind=Job.Kind.RESTORE).exists()
-
-
-def test_an_invitation_over_the_limit_is_refused_though_the_form_was_forged(iva: Client) -> None:
-    plan = a_plan(counts={"invite_refused": "134 invitations are more than 40."})
-    response = go(iva, plan, messages="invite")
-    assert response.status_code == 409
-    assert "134 invitations are more than 40." in text(response)
+        assert 'name="messages" value="silent"' in page
     assert not Job.objects.filter(kind=Job.Kind.RESTORE).exists()
 
 

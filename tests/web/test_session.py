@@ -25,6 +25,7 @@ SAMPLES: dict[str, Any] = {
     "backup": "2026-11-22.01-00-00/biomage-user-pool-case-insensitive-production",
     "part": "data.json",
     "form": "csv",
+    "draft": 1,
 }
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from backups import actions
+from backups.core.choices import Choices
 from backups.core.lifecycle import State
 from backups.core.plan import Messages, sentence
 from backups.management import terminal
@@ -37,7 +38,8 @@ class Command(terminal.Command):
         pool = self.pool(options["to"], "--to")
         if not dry and options["yes"] != pool.name:
             self.stop(f"--yes must name the target: --yes {pool.name}. Nothing was written.", 2)
-        planned = self.run(actions.plan_restore(self.actor, source, pool, users=users))
+        choices = Choices(users=None if users is None else tuple(sorted(set(users))))
+        planned = self.run(actions.plan_restore(self.actor, source, pool, choices=choices))
         if planned.state != State.PLANNED:
             return {"job": planned.pk, "state": planned.state, "error": planned.sentence}, 1
         plan = Plan.objects.get(job=planned)

@@ -100,6 +100,35 @@ def remove_user_from_group(call: Call) -> Tree:
     return {}
 
 
+def simulate_principal_policy(call: Call) -> Tree:
+    """What the policies of a user, a group or a role decide; their own alone, as AWS simulates them."""
+    arn, account = call.text("PolicySourceArn"), call.account
+    held: list[User | Group | Role] = [
+        *account.users.values(), *account.groups.values(), *account.roles.values()
+    ]  # fmt: skip
+    actor = next((one for one in held if one.arn == arn), None)
+    if actor is None:
+        raise Refused("NoSuchEntity", f"The entity {arn} cannot be found.", 404)
+    speak = [actor, *account.groups_of(actor)] if isinstance(actor, User) else [actor]
+    documents = [document for one in speak for document in one.policies.values()]
+    decided = {True: "allowed", False: "explicitDeny", None: "implicitDeny"}
+    results = [
+        {
+            "EvalActionName": action,
+            "EvalResourceName": resource,
+            "EvalDecision": decided[policy.allows(documents, action, resource, {})],
+        }
+        for action in _members(call, "ActionNames")
+        for resource in _members(call, "ResourceArns") or ["*"]
+    ]
+    return call.page("EvaluationResults", results)
+
+
+def _members(call: Call, name: str) -> list[str]:
+    numbers = range(1, 1 + sum(one.startswith(f"{name}.member.") for one in call.params))
+    return [call.text(f"{name}.member.{number}") for number in numbers]
+
+
 def mfa_devices(call: Call) -> list[Tree]:
     user = call.user()
     dated = {"UserName": user.name, "EnableDate": moment(user.created)}
@@ -169,6 +198,7 @@ ACTIONS: dict[str, Action] = {
     "GetRole": lambda call: _role(call, call.named("role")),
     "UpdateAssumeRolePolicy": update_assume_role_policy,
     "DeleteRole": delete_role,
+    "SimulatePrincipalPolicy": simulate_principal_policy,
     **_policies("user"),
     **_policies("group"),
     **_policies("role"),

@@ -1,0 +1,136 @@
+"""Who is in again after a restore, and invitations for those who are not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.db import transaction
+
+from backups.actions.asking import Actor, Refused, break_glass, reason_of, start
+from backups.core.invite import BACKUP, CHANGED, Waiting, in_order, keys_of
+from backups.core.lifecycle import ACTIVE, State
+from backups.core.snapshot import environment_of
+from backups.models import Item, Job, Pool
+from backups.models.audit import Act
+from backups.runner.invite import invitable
+
+BATCH = 1000
+
+
+def read_people(actor: Actor, restore: Job) -> Job:
+    """Ask the pool who is in again: a job that only reads. One that is under way is given back."""
+    if restore.kind != Job.Kind.RESTORE:
+        raise Refused(f"Job {restore.pk} is no restore. Nothing was started.", 404)
+    pool = Pool(region=restore.region, pool_id=restore.pool_id, name=restore.pool_name)
+    return _read(actor, pool, restore.pk)
+
+
+def read_waiting(actor: Actor, pool: Pool) -> Job:
+    """Ask the pool who waits in FORCE_CHANGE_PASSWORD, whoever made them."""
+    return _read(actor, pool, None)
+
+
+def readings(restore: Job) -> list[Job]:
+    """The newest readings of a restore that ended well or are under way, the newest first."""
+    rows = Job.objects.filter(kind=Job.Kind.PLAN, params__people=restore.pk)
+    return list(rows.filter(state__in=[*ACTIVE, State.DONE]).order_by("-pk")[:2])
+
+
+def start_invite(
+    actor: Actor, reading: Job, *, order: str, emails: Sequence[str] = (), typed: str, reason: str
+) -> Job:
+    """Invite those of a reading who wait. Raises Refused; then nobody was written to.
+
+    ``order``: "backup", "changed" (last changed first), or "list": the e-mails first, then the others.
+    """
+    if "people" not in reading.params or reading.state != State.DONE:
+        raise Refused("Read first who waits for an invitation. Nobody was written to.")
+    people = {item.key: item for item in invitable(reading)}
+    if not people:
+        raise Refused("Nobody waits for an invitation who may be written to now. Nobody was written to.")
+    waiting = [Waiting(one.key, one.email, one.position, _changed(one)) for one in people.values()]
+    wanted = _order(order, waiting, emails)
+    told = reason_of(reason, "whoever asks")
+    if typed.strip() != confirmation_of_invite(reading, len(people)):
+        raise Refused(
+            f"Type {confirmation_of_invite(reading, len(people))} to send. Nobody was written to.", 400
+        )
+    job = Job(
+        kind=Job.Kind.INVITE,
+        queue=Job.Queue.WRITE,
+        params={"reading": reading.pk, "restore": reading.params["people"], "order": wanted},
+        reason=told,
+    )
+    with transaction.atomic():
+        pool = Pool(region=reading.region, pool_id=reading.pool_id, name=reading.pool_name)
+        job = start(
+            actor,
+            job,
+            pool,
+            Act.INVITE_ASKED,
+            restore=reading.params["people"],
+            reading=reading.pk,
+            invite=len(people),
+            order=wanted if isinstance(wanted, str) else f"list of {len(wanted):,}",
+            reason=told,
+            **break_glass(actor),
+        )
+        rows = [_row(job, people[one.key], place) for place, one in enumerate(in_order(waiting, wanted))]
+        Item.objects.bulk_create(rows, batch_size=BATCH)
+    return job
+
+
+def confirmation_of_invite(reading: Job, number: int) -> str:
+    """What has to be typed to send: environment and number, ``production invite 38``."""
+    return f"{environment_of(reading.pool_name) or reading.pool_name} invite {number}"
+
+
+def _read(actor: Actor, pool: Pool, restore: int | None) -> Job:
+    params = {"people": restore}
+    same = Job.objects.filter(
+        kind=Job.Kind.PLAN, pool_id=pool.pool_id, params=params, state__in=ACTIVE
+    ).first()
+    if same is not None and not actor.terminal:
+        return same
+    job = Job(kind=Job.Kind.PLAN, queue=Job.Queue.READ, params=params)
+    return start(actor, job, pool, Act.PLAN_ASKED, people=restore or "everybody who waits")
+
+
+def _order(order: str, waiting: list[Waiting], emails: Sequence[str]) -> str | list[str]:
+    if order in (BACKUP, CHANGED):
+        return order
+    if order != "list":
+        raise Refused("Choose an order: as in the backup, last changed first, or a list of e-mails.", 400)
+    keys, unknown = keys_of(waiting, emails)
+    if unknown:
+        are = "is" if len(unknown) == 1 else "are"
+        raise Refused(
+            f"{len(unknown):,} of the e-mails {are} not among those who wait. Nobody was written to.", 400
+        )
+    if not keys:
+        raise Refused("The list of e-mails is empty. Nobody was written to.", 400)
+    return keys
+
+
+def _changed(item: Item) -> str:
+    """Of the backup, else of the pool."""
+    dates = [(before or now) for _, now, before in item.changes]
+    return dates[0] if dates else ""
+
+
+def _row(job: Job, item: Item, place: int) -> Item:
+    """As a restore leaves who waits for an invitation, so that a cancel closes it in the same way."""
+    return Item(
+        job=job,
+        key=item.key,
+        position=place,
+        label=item.label,
+        old_sub=item.old_sub,
+        old_username=item.old_username,
+        email=item.email,
+        action="invite",
+        outcome="unknown",
+        step="confirmed",
+        new_sub=item.new_sub,
+        new_username=item.new_username,
+    )

@@ -1,0 +1,93 @@
+"""Invitations one by one; what is said of a user; when failures are not a single user's any more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from backups.core.plan import Line
+from backups.core.snapshot import mask
+from backups.engine.ports import Cause, Outcome, PortError, Report, Stop, UserPool
+from backups.engine.steps import REASON
+
+EQUAL_FAILURES = 20  # in a row: something is wrong that is not one user's
+
+
+class Failures:
+    """Stops a job whose failures are not about single users."""
+
+    def __init__(self) -> None:
+        self.reason, self.in_a_row, self.went_well = "", 0, False
+
+    def note(self, outcome: Outcome) -> None:
+        if outcome.outcome != "failed":
+            self.in_a_row, self.went_well = 0, True
+            return
+        self.in_a_row = self.in_a_row + 1 if outcome.reason == self.reason else 1
+        self.reason = outcome.reason
+
+    def room(self, most: int) -> int:
+        """How many users may be under way at once: while nothing goes well, no more than may yet fail.
+
+        0: it is hopeless.
+        """
+        if self.went_well and not self.in_a_row:
+            return most
+        return min(most, EQUAL_FAILURES - self.in_a_row)
+
+    def stop_if_hopeless(self) -> None:
+        if self.in_a_row >= EQUAL_FAILURES:
+            raise Stop("failures")
+
+
+def invite(
+    pool: UserPool,
+    waiting: Sequence[tuple[Line, Outcome]],
+    report: Report,
+    mails_left: Callable[[], int | None],
+) -> None:
+    """One by one in this order, each once. Raises Stop("mail-limit") with the rest still waiting."""
+    report.phase("Invitations", len(waiting))
+    failures = Failures()
+    for line, state in waiting:
+        report.keep_going()
+        left = mails_left()
+        if left is not None and left <= 0:
+            raise Stop("mail-limit")
+        report.intend([line.key], "inviting")
+        try:
+            pool.resend_invitation(line.username)
+            outcome = replace(state, step="invited", messages=1, outcome="created", reason="", detail="")
+        except PortError as error:
+            if error.cause is Cause.MAIL_LIMIT and left is not None:
+                report.outcome(replace(state, step="confirmed"))
+                raise Stop("mail-limit") from None
+            reason = "maybe-invited" if error.cause is Cause.LOST else REASON.get(error.cause, "refused")
+            outcome = replace(state, step="confirmed", outcome="failed", reason=reason, detail=str(error))
+        report.outcome(outcome)
+        tell(report, line, outcome)
+        report.count()
+        failures.note(outcome)
+        failures.stop_if_hopeless()
+
+
+def tell(report: Report, line: Line, outcome: Outcome) -> None:
+    """One line of the log, for a person: whom it is about is masked."""
+    extra = []
+    if outcome.outcome in ("created", "updated"):
+        extra += _some(len(line.changes), "field") + _some(len(line.groups), "group")
+    if outcome.outcome == "created":
+        extra += _some(len(line.links), "link")
+        extra += ["disabled, as in the backup"] * (not line.user.enabled)
+        extra += ["invited"] * bool(outcome.messages)
+    if outcome.outcome in ("created", "updated"):
+        extra += ["confirmed"]
+    report.say(
+        outcome.outcome or "created",
+        " · ".join([mask(line.user.label), *extra]),
+        reason=outcome.reason,
+    )
+
+
+def _some(count: int, what: str) -> list[str]:
+    return [f"{count} {what}{'s' * (count > 1)}"] * bool(count)

@@ -1,0 +1,72 @@
+"""What restores of ours wrote down of people: whom they made of whom, and whom they have not finished."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+
+from django.db.models import QuerySet
+
+from backups.models import Item, Job
+
+BATCH = 1_000
+"""Subs that the database is asked about at once."""
+
+
+def restored(subs: Collection[str]) -> dict[str, frozenset[str]]:
+    """Those that restores of ours made, into whichever pool -> every key the same person had before."""
+    return _restored(subs, Item.objects.all())
+
+
+def restored_but_by(plan: Job) -> Callable[[Collection[str]], Mapping[str, frozenset[str]]]:
+    """``restored``, as if the restore that was started from this very plan had made nobody.
+
+    Planned again by that restore, it is to find the same as before: its own people are in its own rows.
+    """
+    others = Item.objects.exclude(job__started_from__job=plan)
+    if not _made(others).exists():  # so it is nearly always, and a million users need not be asked about
+        return lambda subs: {}
+    return lambda subs: _restored(subs, others)
+
+
+def unfinished(plan: Job) -> dict[str, int]:
+    """Whom an earlier restore into the plan's pool began to create and did not finish -> that job.
+
+    By the sub in the pool where it is known, else by the key in the backup. Not those of the restore that
+    was started from this very plan.
+    """
+    begun = Item.objects.filter(job__kind=Job.Kind.RESTORE, job__pool_id=plan.pool_id, action="create")
+    begun = begun.filter(intended_at__isnull=False).exclude(job__started_from__job=plan)
+    rows = begun.filter(outcome__in=("unknown", "failed"))
+    return {sub or key: number for key, sub, number in rows.values_list("key", "new_sub", "job")}
+
+
+def _restored(subs: Collection[str], rows: QuerySet[Item]) -> dict[str, frozenset[str]]:
+    made = known = _made_of(subs, rows)
+    asked = set(subs)
+    while more := set[str]().union(*known.values()) - asked:  # restored more than once
+        asked |= more
+        known = known | _made_of(more, rows)
+    return {sub: _before(sub, known) for sub in made}
+
+
+def _made(rows: QuerySet[Item]) -> QuerySet[Item]:
+    """Of users whom a restore created. Whoever came first is only mapped, and who was written over, stays."""
+    made = rows.filter(job__kind=Job.Kind.RESTORE, action="create", intended_at__isnull=False)
+    return made.exclude(new_sub="").exclude(outcome="skipped")
+
+
+def _made_of(subs: Collection[str], rows: QuerySet[Item]) -> dict[str, set[str]]:
+    asked, found = list(subs), dict[str, set[str]]()
+    for start in range(0, len(asked), BATCH):
+        some = _made(rows).filter(new_sub__in=asked[start : start + BATCH])
+        for new, old in some.values_list("new_sub", "key"):
+            found.setdefault(new, set()).add(old)
+    return found
+
+
+def _before(sub: str, known: Mapping[str, set[str]]) -> frozenset[str]:
+    found, following = set[str](), {sub}
+    while following:
+        found |= following
+        following = set[str]().union(*(known.get(one, ()) for one in following)) - found
+    return frozenset(found - {sub})

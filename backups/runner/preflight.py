@@ -1,0 +1,176 @@
+"""What is looked at before a restore may start: asked of AWS and the database, decided by core.preflight.
+
+Part of a plan's job: it writes to no pool, and each check is told as soon as it is there.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.db.models import Sum
+
+from backups import wiring
+from backups.core import preflight
+from backups.core.choices import Choices
+from backups.core.lifecycle import ACTIVE
+from backups.core.mail import SES, Limit, Ses, limit_of, needs
+from backups.core.plan import Counts, mail_day
+from backups.core.preflight import Check, People, Source, State, Unasked
+from backups.core.snapshot import PoolFacts
+from backups.engine.ports import Account, Cause, PortError, Report
+from backups.engine.reading import Reading
+from backups.engine.steps import _password as password_like
+from backups.models import Item, Job, database_now
+
+T = TypeVar("T")
+
+
+def run(
+    job: Job,
+    report: Report,
+    *,
+    source: Source,
+    facts: PoolFacts,
+    counts: Counts,
+    live: Reading,
+    choices: Choices,
+    backup: Reading | None = None,
+) -> list[Check]:
+    """Every check, in the order of the page. Raises Stop; what AWS does not tell is a check that says so.
+
+    ``backup`` is walked over twice, for names and lengths; without it these checks say what they did not see.
+    """
+    report.phase("Checking before the start")
+    found: list[Check] = []
+    for check in _Asking(job, source, facts, counts, live, choices, backup).checks():
+        report.keep_going()
+        found.append(check)
+        report.say(
+            "check",
+            check.sentence,
+            code=check.code,
+            state=check.state.value,
+            remedy=check.remedy,
+            ways=list(check.ways),
+        )
+        report.count()
+    stops = len(preflight.of_state(found, State.STOP))
+    warns = len(preflight.of_state(found, State.WARN))
+    report.say(
+        "note", f"{len(found)} checks: {stops} stop, {warns} to know, {len(found) - stops - warns} pass"
+    )
+    return found
+
+
+class _Asking:
+    """One preflight. What several checks need is asked once."""
+
+    def __init__(
+        self,
+        job: Job,
+        source: Source,
+        facts: PoolFacts,
+        counts: Counts,
+        live: Reading,
+        choices: Choices,
+        backup: Reading | None,
+    ) -> None:
+        self.job, self.source, self.facts, self.counts = job, source, facts, counts
+        self.live, self.choices, self.backup = live, choices, backup
+        self.account: Account = wiring.account_of(job.region)
+
+    def checks(self) -> Iterator[Check]:
+        facts, counts = self.facts, self.counts
+        yield from preflight.of_target(self.source, facts)
+        if not self.source.readable:
+            return
+        yield from preflight.of_source(self.source)
+        yield self._other_job()
+        yield from self._actions()
+        pool = self._setting("user_pool", self.account.describe)
+        mfa = self._setting("mfa", self.account.mfa)
+        people = self._people(pool)
+        yield from preflight.of_schema(counts, facts, self.choices, people)
+        yield from preflight.of_names(counts, facts, people)
+        yield preflight.of_addresses(counts)
+        yield preflight.of_password(pool, password_like(facts.password_length))
+        yield preflight.of_factors(mfa, people, counts.factors_lost)
+        yield from preflight.of_messages(pool)
+        yield from preflight.of_triggers(facts.triggers)
+        now = database_now()
+        limit = mail_limit(facts, self.account)
+        yield from preflight.of_mail(needs(counts, limit, now), limit, facts, now)
+        yield preflight.of_billing(counts, facts)
+        standing = wiring.pace(self.job.region).standing()
+        rates = {name: one.limit for name, one in standing.items()}
+        yield from preflight.of_time(counts, rates, apart=facts.mail != SES)
+        yield preflight.of_replica(_told(lambda: self.account.role_of(facts.pool_id)), facts.region)
+        yield preflight.of_protection(pool)
+
+    def _setting(self, name: str, ask: Callable[[str], dict[str, Any]]) -> dict[str, Any] | Unasked:
+        """Of the reading of the live pool, where that has its settings."""
+        known = (self.live.settings or {}).get(name)
+        return known if isinstance(known, dict) else _told(lambda: ask(self.facts.pool_id))
+
+    def _people(self, pool: dict[str, Any] | Unasked) -> People | None:
+        if self.backup is None:
+            return None
+        lengths = None if isinstance(pool, Unasked) else preflight.lengths_of(pool)
+        return preflight.learn(self.backup.users, self.facts, lengths)
+
+    def _actions(self) -> list[Check]:
+        needed = preflight.actions_of(self.counts, self.choices)
+        partition = "aws-cn" if self.facts.region.startswith("cn-") else "aws"
+        place = f"arn:{partition}:cognito-idp:{self.facts.region}:{self.facts.account}"
+        arn = f"{place}:userpool/{self.facts.pool_id}"
+        writer: str = getattr(settings, "WRITE_ROLE", "")
+        told = _told(lambda: self.account.allowed([*needed], arn, writer))
+        if isinstance(told, Unasked):
+            return preflight.of_actions(needed, told, self._can_read())
+        return preflight.of_actions(needed, (told.principal, told.denied), can_read=True)
+
+    def _can_read(self) -> bool | Unasked:
+        """A dry call: AdminGetUser of a name that nobody has, which is billed to nobody."""
+        nobody = f"{uuid.uuid4()}@nobody.invalid"
+        try:
+            wiring.pool(self.job.region, self.facts.pool_id).get_user(nobody)
+        except PortError as error:
+            if error.cause is Cause.DENIED:
+                return False
+            if error.cause is not Cause.MISSING:
+                return Unasked(str(error))
+        return True
+
+    def _other_job(self) -> Check:
+        writing = Job.objects.filter(
+            region=self.job.region, pool_id=self.job.pool_id, queue=Job.Queue.WRITE, state__in=ACTIVE
+        ).exclude(pk=self.job.pk)
+        other = writing.first()
+        if other is None:
+            return preflight.of_other_job(None)
+        words = f"{other.get_kind_display()}, {other.get_state_display()}".lower()
+        return preflight.of_other_job(other.pk, words)
+
+
+def mail_limit(facts: PoolFacts, account: Account) -> Limit:
+    """What binds the pool's mail now; of SES what SES says."""
+    ses: Ses | Unasked | None = _told(account.ses) if facts.mail == SES else None
+    if isinstance(ses, Unasked):
+        return limit_of(facts, None, ses.why, reserve=settings.MAIL_RESERVE, sent=0)
+    return limit_of(facts, ses, "", reserve=settings.MAIL_RESERVE, sent=sent_today())
+
+
+def sent_today() -> int:
+    """Mails that restores sent since the day of mails began; nobody tells of the application's."""
+    sent = Item.objects.filter(messages__gt=0, mailed_at__gte=mail_day(database_now()))
+    return int(sent.aggregate(sum=Sum("messages", default=0))["sum"])
+
+
+def _told(ask: Callable[[], T]) -> T | Unasked:
+    try:
+        return ask()
+    except PortError as error:
+        return Unasked(str(error))

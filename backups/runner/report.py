@@ -1,0 +1,337 @@
+"""A restore's map and report: made from the ledger, and put into the bucket when a worker lets go of it.
+
+    ledger -> map rows -> CSV, JSON, SQL
+    plan, ledger, map, aftercare, audit log -> one zip
+    _cognito-admin/jobs/<id>/<time>/   identity-map.csv, .json, .sql, then report.zip
+
+In the bucket they are read without us: on the day our database is gone too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, transaction
+from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
+
+from backups import storage, wiring
+from backups.core import identity_map as mapping
+from backups.core import map_sql, naming
+from backups.core import report as written
+from backups.core.lifecycle import WORDS, State
+from backups.core.snapshot import User, iso
+from backups.engine.ports import BackupStore, Cause, PortError
+from backups.models import Aftercare, AuditEntry, Item, Job, Plan, database_now
+from backups.runner.words import Ended
+
+log = structlog.get_logger(__name__)
+ZIP = "report.zip"
+MAP = "identity-map"
+CHUNK = 2000
+TRIES = 5  # seconds in a row that may be somebody else's
+
+
+# --- the identity map ---------------------------------------------------------------------------------
+
+
+def mapped(job: Job) -> QuerySet[Item]:
+    """Who has an identity in the pool: whom this restore made, and who was there and kept it.
+
+    Whom an undo deleted again has none: access moved to such a sub would be lost.
+    """
+    return job.items.exclude(new_sub="").exclude(new_sub__in=undone(job).values("new_sub"))
+
+
+def undone(job: Job) -> QuerySet[Item]:
+    """Whom undos of this restore deleted, in their ledgers."""
+    undos = Item.objects.filter(job__kind=Job.Kind.UNDO, job__params__undo=job.pk)
+    return undos.filter(outcome="deleted").exclude(new_sub="")
+
+
+def rows_of(job: Job) -> Iterator[mapping.Row]:
+    """The map, the application's admins first, then in the backup's order."""
+    first = Case(When(_is_admin(), then=Value(0)), default=Value(1), output_field=IntegerField())
+    columns = (*mapping.HEADER[:5], "action", "outcome")
+    for *names, action, outcome in (
+        mapped(job).order_by(first, "position").values_list(*columns).iterator(chunk_size=CHUNK)
+    ):
+        old_sub, new_sub, old_username, new_username, email = names
+        yield old_sub, new_sub, old_username, new_username, email, mapping.how(action, outcome).value
+
+
+def admins_without(job: Job) -> list[str]:
+    """E-mails of APPLICATION_ADMIN_EMAILS that the map lacks; the application is not whole without them."""
+    there = {email.casefold() for email in mapped(job).filter(_is_admin()).values_list("email", flat=True)}
+    return [email for email in admins() if email.casefold() not in there]
+
+
+def admins() -> list[str]:
+    told: list[str] = settings.APPLICATION_ADMIN_EMAILS
+    return told
+
+
+def _is_admin() -> Q:
+    found = Q(pk__in=())
+    for email in admins():
+        found |= Q(email__iexact=email)
+    return found
+
+
+def as_csv(job: Job) -> Iterator[str]:
+    return mapping.lines(rows_of(job))
+
+
+def as_json(job: Job) -> Iterator[str]:
+    head = {"job": job.pk, "pool": job.pool_id, "pool_name": job.pool_name, "region": job.region}
+    return mapping.as_json({**head, "made_at": iso(database_now()), **_lacking(job)}, rows_of(job))
+
+
+def _lacking(job: Job) -> dict[str, Any]:
+    return {"admins_without_identity": found} if (found := admins_without(job)) else {}
+
+
+def as_sql(job: Job) -> Iterator[str]:
+    """Raises map_sql.BadTemplate or map_sql.Unwritable now, and not in the middle."""
+    template = map_sql.load(settings.IDENTITY_MAP_SQL)
+    for row in rows_of(job):
+        for value in row:
+            map_sql.literal(value)
+    return template.fill(rows_of(job), job=job.pk, made_at=iso(database_now()))
+
+
+def why_no_sql(job: Job, error: Exception) -> str:
+    """A sentence about an error of ``as_sql``."""
+    if isinstance(error, map_sql.BadTemplate):
+        return f"There is no SQL: the template that IDENTITY_MAP_SQL names {error}."
+    return f"There is no SQL. {error} CSV and JSON hold the map to the letter."
+
+
+FORMS = {"csv": as_csv, "json": as_json, "sql": as_sql}
+
+
+def find_admins(job: Job) -> None:
+    """The application makes its own admins again: whoever holds such an address now is that admin.
+
+    Only where the pool says that the address is verified and the account confirmed or its administrator's:
+    anybody may have signed up with it in the meantime. Raises PortError.
+    """
+    without = job.items.filter(_is_admin(), new_sub="", outcome="skipped")
+    for item in without:
+        try:
+            found = User.of(wiring.pool(job.region, job.pool_id).get_user(item.email))
+        except PortError as error:
+            if error.cause is Cause.MISSING:
+                continue
+            raise
+        same = found.email.casefold() == item.email.casefold() and found.email_verified
+        if same and found.status in ("CONFIRMED", "FORCE_CHANGE_PASSWORD") and found.sub:
+            changed = {"new_sub": found.sub, "new_username": found.username}
+            job.items.filter(pk=item.pk, new_sub="").update(**changed)
+
+
+# --- aftercare ----------------------------------------------------------------------------------------
+
+
+def aftercare_of(job: Job) -> list[Aftercare]:
+    """The job's own list; the settings', not saved, where a restore has changed somebody and has none yet."""
+    if items := list(job.aftercare.all()):
+        return items
+    if not job.items.filter(intended_at__isnull=False).exists():
+        return []
+    return [Aftercare(job=job, position=place, item=item) for place, item in enumerate(settings.AFTERCARE)]
+
+
+def begin_aftercare(job: Job) -> None:
+    """The settings' list becomes this job's own, once."""
+    with transaction.atomic():
+        Job.objects.select_for_update().get(pk=job.pk)
+        Aftercare.objects.bulk_create(item for item in aftercare_of(job) if item.pk is None)
+
+
+# --- the report ---------------------------------------------------------------------------------------
+
+
+def plan_of(job: Job) -> Plan | None:
+    """Also of a restore of a few users, which does not use up its plan."""
+    return Plan.objects.select_related("job").filter(pk=job.params.get("plan")).first()
+
+
+def archive(job: Job) -> Iterator[bytes]:
+    """The report as a zip, in chunks."""
+    plan = plan_of(job)
+    parts: dict[str, Iterable[str]] = {}
+    if plan is not None:
+        parts["plan.json"] = written.one(_plan(plan))
+    parts["choices.json"] = written.one(_choices(job, plan))
+    if plan is not None and (checks := getattr(plan, "checks", None)):
+        parts["preflight.json"] = written.one({"checks": checks})
+    parts["ledger.csv"] = written.ledger_csv(map(written.ledger_row, _ledger(job)))
+    parts["ledger.json"] = written.listed({"job": job.pk}, "users", map(written.ledger_row, _ledger(job)))
+    parts["confirmation.json"] = _confirmation(job)
+    parts["identity-map.csv"] = as_csv(job)
+    parts["identity-map.json"] = as_json(job)
+    left_out = ""
+    try:
+        parts["identity-map.sql"] = as_sql(job)
+    except (map_sql.BadTemplate, map_sql.Unwritable) as error:
+        left_out = why_no_sql(job, error)
+    parts["aftercare.json"] = written.one({"items": list(map(_item, aftercare_of(job)))})
+    parts["audit.json"] = written.listed({"job": job.pk}, "entries", _entries(job, plan))
+    now = database_now()
+    words = WORDS.get(State(job.state), job.state)
+    readme = written.readme(job.pk, job.pool_text, words, iso(now), list(parts), left_out)
+    return written.zipped([(written.README, [readme]), *parts.items()], now)
+
+
+def totals(job: Job) -> dict[str, int]:
+    """What became of everybody, counted in the ledger: each outcome, and what was read back."""
+    ends = {name: name for name in ("created", "updated", "skipped", "failed")}
+    counted = job.items.aggregate(
+        users=Count("pk"),
+        **{
+            name: Count("pk", filter=Q(outcome=outcome))
+            for name, outcome in {**ends, "not_finished": "unknown", "not_begun": ""}.items()
+        },
+        confirmed=Count("pk", filter=Q(confirmed=True)),
+    )
+    return {name: int(number) for name, number in counted.items()}
+
+
+def entries_of(job: Job, plan: Plan | None) -> QuerySet[AuditEntry]:
+    undos = Job.objects.filter(params__undo=job.pk).values_list("pk", flat=True)
+    jobs = [job.pk, *([plan.job_id] if plan else []), *undos]
+    return AuditEntry.objects.filter(job__in=jobs).order_by("seq")
+
+
+def _plan(plan: Plan) -> dict[str, Any]:
+    names = ("digest", "source", "source_sha256", "source_pool", "counts", "refusals", "warnings", "facts")
+    told = {name: getattr(plan, name) for name in names}
+    return {"job": plan.job_id, "pool": plan.job.pool_text, "read_at": plan.read_at, **told}
+
+
+def _choices(job: Job, plan: Plan | None) -> dict[str, Any]:
+    return {
+        "restore": job.pk,
+        "asked_by": job.asked_by_name,
+        "asked_by_id": job.asked_by,
+        "asked_at": job.created_at,
+        "reason": job.reason,
+        "asked_for": job.params,
+        "plan": plan.choices if plan else None,
+    }
+
+
+def _ledger(job: Job, only: Q | None = None) -> Iterator[dict[str, Any]]:
+    names = [*(name for name in written.LEDGER if name != "why"), "detail"]
+    rows = job.items.filter(only) if only is not None else job.items.all()
+    yield from rows.order_by("position").values(*names).iterator(chunk_size=CHUNK)
+
+
+def _confirmation(job: Job) -> Iterator[str]:
+    head = {
+        "job": job.pk,
+        "state": job.state,
+        "sentence": job.sentence,
+        "started_at": job.started_at,
+        "finished_at": job.finished_at,
+        "totals": totals(job),
+    }
+    reached = Q(outcome="skipped") | Q(outcome__in=("created", "updated"), confirmed=True)
+    return written.listed(head, "not_as_planned", map(written.ledger_row, _ledger(job, ~reached)))
+
+
+def _item(item: Aftercare) -> dict[str, Any]:
+    return {
+        "item": item.item,
+        "ticked_at": item.ticked_at,
+        "by": item.by,
+        "by_id": item.by_id,
+        "note": item.note,
+    }
+
+
+def _entries(job: Job, plan: Plan | None) -> Iterator[Mapping[str, Any]]:
+    yield from entries_of(job, plan).values("seq", "prev", "hash", "body").iterator(chunk_size=CHUNK)
+
+
+# --- in the bucket ------------------------------------------------------------------------------------
+
+
+def keep_report(job: Job, ended: Ended) -> Ended:
+    """Map and report into the bucket as of this end, or of this pause; where they lie is in the result.
+
+    What goes wrong is said in the job's sentence and spoils nothing else: users stand where they stand.
+    """
+    if job.kind != Job.Kind.RESTORE or ended.state == State.QUEUED or not job.items.exists():
+        return ended
+    said: list[str] = []
+    begin_aftercare(job)
+    try:
+        find_admins(job)
+    except PortError as error:
+        log.warning("admins not looked up", job=job.pk, cause=str(error.cause))
+        said.append(f"Whether the application's own admins are back was not told. {error}")
+    told = copy(job)
+    told.state, told.sentence = ended.state, ended.sentence
+    result = dict(ended.result if ended.result is not None else job.result)
+    try:
+        store = _store(job)
+        key = _put(store, told)
+        result |= {"report": key, "report_bucket": store.bucket}
+    except PortError as error:
+        log.warning("report not written", job=job.pk, cause=str(error.cause), code=error.code)
+        said.append(f"The report was not written to the bucket; its page has it. {error}")
+    except DatabaseError:
+        raise  # nothing can be written down now, and the end neither
+    except Exception as error:  # a report that fails must not take the restore's end with it
+        log.exception("report not written", job=job.pk)
+        said.append(f"The report could not be made ({type(error).__name__}).")
+    return replace(ended, sentence=" ".join([ended.sentence, *said]).strip(), result=result)
+
+
+def _store(job: Job) -> BackupStore:
+    """Where no rule ends objects, if there is such a bucket."""
+    place = storage.place_for(job.pool_name)
+    return wiring.reports_store(place) or wiring.store(place)
+
+
+def _put(store: BackupStore, job: Job) -> str:
+    """The map first: on a bad day it is what is needed. Returns the key they lie under. Raises PortError."""
+    at = database_now()
+    for _ in range(TRIES):
+        key = naming.report_key(job.pk, at)
+        try:
+            store.put(f"{key}/{MAP}.csv", _bytes(as_csv(job)))
+            break
+        except PortError as error:
+            if error.cause is not Cause.EXISTS:
+                raise
+            at += timedelta(seconds=1)
+    else:
+        raise PortError(f"Other reports lie under {key} and the seconds before it.", Cause.EXISTS)
+    store.put(f"{key}/{MAP}.json", _bytes(as_json(job)))
+    try:
+        script = as_sql(job)
+    except (map_sql.BadTemplate, map_sql.Unwritable) as error:
+        log.warning("no SQL of the map", job=job.pk, error=type(error).__name__)  # the report says why
+    else:
+        store.put(f"{key}/{MAP}.sql", _bytes(script))
+    store.put(f"{key}/{ZIP}", archive(job))
+    return key
+
+
+def _bytes(pieces: Iterable[str]) -> Iterator[bytes]:
+    """Not one chunk for each line."""
+    some: list[str] = []
+    for piece in pieces:
+        some.append(piece)
+        if len(some) == CHUNK:
+            yield "".join(some).encode()
+            some.clear()
+    yield "".join(some).encode()

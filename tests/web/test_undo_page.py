@@ -1,0 +1,150 @@
+"""Undo on the page: plan it, read it, confirm. A viewer may not, and e-mails are masked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from backups.models import AuditEntry, Job, Plan
+from tests.web.pages import a_job, an_item, reveal, text
+
+pytestmark = pytest.mark.django_db
+WHY = "INC-204: the wrong backup"
+
+
+def a_restore(**given: Any) -> Job:
+    restore = a_job(
+        Job.Kind.RESTORE, "done", finished_at=timezone.now(), params={"messages": "silent"}, **given
+    )
+    an_item(restore, 0, outcome="created", new_sub="new-0", intended_at=timezone.now())
+    return restore
+
+
+def an_undo_plan(delete: int = 2, put_back: int = 1) -> Plan:
+    restore = a_restore()
+    job = a_job(Job.Kind.PLAN, "planned", params={"undo": restore.pk}, finished_at=timezone.now())
+    for number in range(delete):
+        an_item(job, number, action="delete", reason="made-by-it", new_sub=f"new-{number}")
+    for number in range(delete, delete + put_back):
+        changes = [["name", "Ada Lovelace", "A."]]
+        an_item(job, number, action="put-back", reason="changed-by-it", changes=changes, groups=["admins"])
+    an_item(job, 90, action="skip", reason="in-again", detail="the pool recorded a sign-in")
+    an_item(job, 91, action="skip", reason="gone")
+    return Plan.objects.create(
+        job=job,
+        digest="d" * 64,
+        source=f"undo:{restore.pk}",
+        source_sha256="",
+        choices={"undo": restore.pk},
+        counts={"delete": delete, "put-back": put_back, "skip": 2, "create": 0, "by_reason": {}},
+        read_at=timezone.now(),
+    )
+
+
+def go(client: Client, plan: Plan, **given: str) -> Any:
+    rightly = {"digest": plan.digest, "typed": "production undo 3", "reason": WHY}
+    return client.post(f"/undo/{plan.job_id}/start/", rightly | given)
+
+
+def test_planning_an_undo_starts_a_job_that_reads(iva: Client) -> None:
+    restore = a_restore()
+    response = iva.post(f"/jobs/{restore.pk}/undo/")
+    job = Job.objects.get(kind=Job.Kind.PLAN)
+    assert response.headers["Location"] == f"/undo/{job.pk}/"
+    assert (job.queue, job.params) == ("read", {"undo": restore.pk})
+    assert "Undo restore" in text(iva.get(f"/undo/{job.pk}/"))
+
+
+def test_what_cannot_be_undone_is_said_on_the_jobs_page(iva: Client) -> None:
+    restore = a_job(Job.Kind.RESTORE, "running")
+    page = text(iva.post(f"/jobs/{restore.pk}/undo/", follow=True))
+    assert "is not over" in page
+    assert iva.post(f"/jobs/{a_job(Job.Kind.BACKUP).pk}/undo/").status_code == 404
+
+
+def test_the_plan_shows_the_counts_and_every_users_reason_with_masked_e_mails(iva: Client) -> None:
+    plan = an_undo_plan()
+    response = iva.get(f"/undo/{plan.job_id}/")
+    page = text(response)
+    assert "Delete : created by the restore, as it left them, and no sign of use 2 users" in page
+    assert "Put back : fields and groups that still hold what the restore wrote 1 user" in page
+    assert "is in again: the pool recorded a sign-in; left alone" in page
+    assert "name, out of group admins" in page
+    assert "Ada Lovelace" not in page
+    assert "production undo 3" in page
+    assert "person0@uni.example" not in response.content.decode()
+    assert "p••••@uni.example" in page
+    reveal(iva, f"job {plan.job_id}")
+    assert "person0@uni.example" in text(iva.get(f"/undo/{plan.job_id}/"))
+
+
+def test_the_list_is_filtered_by_action_reason_and_words(iva: Client) -> None:
+    plan = an_undo_plan()
+    for query, users in (
+        ("action=delete", 2),
+        ("reason=gone", 1),
+        ("q=person90@uni.example", 1),
+        ("q=new-1", 1),
+        ("q=nobody", 0),
+    ):
+        rows = iva.get(f"/undo/{plan.job_id}/?{query}").context["rows"].rows
+        assert len(rows) == users, query
+
+
+def test_a_viewer_may_not(viewer: Client) -> None:
+    plan = an_undo_plan()
+    assert viewer.get(f"/undo/{plan.job_id}/").status_code == 403
+    assert viewer.post(f"/jobs/{plan.choices['undo']}/undo/").status_code == 403
+    assert go(viewer, plan).status_code == 403
+    assert not Job.objects.filter(kind=Job.Kind.UNDO).exists()
+
+
+def test_it_starts_only_with_the_plan_the_words_and_a_reason(iva: Client) -> None:
+    plan = an_undo_plan()
+    for given, said in (
+        ({"typed": "production 3"}, "Type production undo 3 to start"),
+        ({"digest": "other"}, "not the one that is kept here"),
+        ({"reason": ""}, "Say why in a few words"),
+    ):
+        response = go(iva, plan, **given)
+        assert response.status_code in (400, 409)
+        assert said in text(response)
+    assert not Job.objects.filter(kind=Job.Kind.UNDO).exists()
+    response = go(iva, plan)
+    job = Job.objects.get(kind=Job.Kind.UNDO)
+    assert response.headers["Location"] == f"/jobs/{job.pk}/"
+    assert (job.queue, job.reason, job.params["plan"]) == ("write", WHY, plan.pk)
+    assert AuditEntry.objects.get(act="undo.asked").job == job.pk
+    assert "carried out already" in text(go(iva, plan))
+
+
+def test_the_page_then_tells_what_came_of_it(iva: Client) -> None:
+    plan = an_undo_plan()
+    go(iva, plan)
+    job = Job.objects.get(kind=Job.Kind.UNDO)
+    an_item(job, 0, action="delete", reason="", outcome="deleted", confirmed=True)
+    an_item(job, 1, action="delete", reason="changed-since", outcome="skipped")
+    page = text(iva.get(f"/undo/{job.pk}/", follow=True))
+    assert "Deleted 1 user" in page
+    assert "changed after this undo was planned; left alone" in page
+    assert "deleted confirmed" in page
+    assert iva.get(f"/undo/{job.pk}/").headers["Location"] == f"/undo/{plan.job_id}/"
+    assert iva.get(f"/jobs/{job.pk}/").status_code == 200
+
+
+def test_nothing_to_undo_is_said_and_cannot_be_started(iva: Client) -> None:
+    plan = an_undo_plan(0, 0)
+    assert "There is nothing to undo" in text(iva.get(f"/undo/{plan.job_id}/"))
+    assert "nothing to put back" in text(go(iva, plan, typed="production undo 0"))
+
+
+def test_a_plan_that_was_not_made_is_said(iva: Client) -> None:
+    restore = a_restore()
+    job = a_job(Job.Kind.PLAN, "failed", params={"undo": restore.pk}, sentence="AWS did not answer.")
+    page = text(iva.get(f"/undo/{job.pk}/"))
+    assert "There is no plan AWS did not answer. Nothing was written." in page
+    assert "There is no plan to start yet" in text(iva.post(f"/undo/{job.pk}/start/"))
+    assert iva.get(f"/undo/{a_job(Job.Kind.PLAN, 'planned').pk}/").status_code == 404
