@@ -70,7 +70,7 @@ def test_no_second_ever_holds_more_than_the_share(
         if throttled:
             bucket.slow_down()
         moments += times(bucket, clock, busy)
-    assert busiest_second(moments) <= max(1, limit)
+    assert busiest_second(moments) <= max(1, limit + 1e-9)  # as near as a float can be
 
 
 def test_the_share_is_used_to_the_full() -> None:
