@@ -17,6 +17,7 @@ pytestmark = pytest.mark.chaos
 Start = Callable[..., Restore]
 
 
+@pytest.mark.slow
 def test_redis_dies_and_comes_back_empty(stage: Stage, start: Start) -> None:
     restore = start()
     restore.somewhere(0.1, 0.4)

@@ -102,7 +102,6 @@ def test_two_workers_and_a_terminal_are_told_to_run_the_same_job_at_once(stage: 
     assert received(stage) - before >= 4
 
 
-@pytest.mark.slow
 def test_the_same_message_comes_three_times(stage: Stage, start: Start) -> None:
     stage.start_worker().wait()
     restore = start()
