@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import F
 
 from backups import queue
 from backups.models import Alarm, Delivery, Watchdog, database_now
@@ -217,6 +217,7 @@ class Channel:
     missing: tuple[str, ...]  # the settings that would configure it; none: it is
     where: str
     last: Delivery | None
+    test: Delivery | None  # the last test that has no answer yet; an alarm may have come after it
     waiting: int  # messages that are still to be sent, or to be sent again
 
     @property
@@ -226,18 +227,20 @@ class Channel:
 
 def channels() -> list[Channel]:
     """Every way there is, configured or not, in a fixed order."""
-    return [
-        Channel(
-            channel=way.channel,
-            missing=way.missing(),
-            where="" if way.missing() else way.where(),
-            last=Delivery.objects.filter(channel=way.channel).select_related("alarm").first(),
-            waiting=Delivery.objects.filter(
-                Q(channel=way.channel, delivered_at=None) & ~Q(due_at=None)
-            ).count(),
-        )
-        for way in ways.ALL
-    ]
+    return [_channel(way) for way in ways.ALL]
+
+
+def _channel(way: ways.Way) -> Channel:
+    sent = Delivery.objects.filter(channel=way.channel)
+    waiting = sent.filter(delivered_at=None, due_at__isnull=False)
+    return Channel(
+        channel=way.channel,
+        missing=way.missing(),
+        where="" if way.missing() else way.where(),
+        last=sent.select_related("alarm").first(),
+        test=waiting.filter(what=Delivery.What.TEST).first(),
+        waiting=waiting.count(),
+    )
 
 
 # --- the watchdog outside --------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import cast
 from urllib.parse import urlsplit
 
 from django.conf import settings as configured
@@ -131,7 +131,7 @@ def send_test(request: HttpRequest) -> HttpResponse:
         raise Http404
     if not channel.configured:
         return _page(request, f"Nothing was sent: {_unset(channel)}.", 409)
-    if _on_its_way(channel.last):
+    if _on_its_way(channel.test):
         return _page(request, "A test is on its way already. Nothing more was sent.", 409)
     actor = actions.actor_of(request)
     with transaction.atomic():
@@ -151,7 +151,7 @@ def _page(
         "rows": _rows(typed or {}),
         "channels": channels,
         "nobody": not any(told.channel.configured for told in channels),
-        "asks_again": any(_on_its_way(told.channel.last) for told in channels),
+        "asks_again": any(_on_its_way(told.channel.test) for told in channels),
         "watchdog": Watchdog.objects.first() or Watchdog(),
         "watchdog_host": urlsplit(configured.HEARTBEAT_URL).hostname or "",
         "public_url": configured.PUBLIC_URL,
@@ -277,10 +277,9 @@ def _what(last: Delivery | None) -> str:
     return f"over: {of}" if last.what == Delivery.What.CLEARED else of
 
 
-def _on_its_way(last: Delivery | None) -> bool:
-    """A test that was asked for a moment ago and has no answer yet."""
-    test: Any = last if last and last.what == Delivery.What.TEST and last.due_at else None
-    return bool(test and timezone.now() - test.created_at < FRESH)
+def _on_its_way(test: Delivery | None) -> bool:
+    """Asked for a moment ago, and no answer yet."""
+    return test is not None and timezone.now() - test.created_at < FRESH
 
 
 def _unset(channel: notify.Channel) -> str:

@@ -325,6 +325,17 @@ def test_a_second_test_waits_for_the_first(iva: Client, told: Settings) -> None:
     assert iva.post("/settings/test/", {"channel": "webhook"}).status_code == 302
 
 
+def test_an_alarm_after_a_test_does_not_end_the_waiting_for_its_answer(iva: Client, told: Settings) -> None:
+    a_delivery()
+    notify.raise_alarm(
+        Alarm.Kind.EMPTIED, region="eu-west-1", pool_name="staging", sentence="Nobody is there."
+    )
+    waiting = iva.get("/settings/")
+    assert "pool emptied" in section(text(waiting), "Notifications")
+    assert 'hx-trigger="load delay:1s"' in waiting.content.decode()
+    assert iva.post("/settings/test/", {"channel": "slack"}).status_code == 409
+
+
 def test_a_test_that_no_worker_took_for_a_minute_may_be_sent_again(iva: Client, told: Settings) -> None:
     a_delivery(created_at=database_now() - timedelta(minutes=2))
     assert "hx-trigger" not in iva.get("/settings/").content.decode()
