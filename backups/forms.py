@@ -9,15 +9,16 @@ from typing import Generic, TypeVar, cast
 
 from asgiref.sync import sync_to_async
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Count, Model, Q, QuerySet
 from django.http import HttpRequest, QueryDict
 
 from backups import access
-from backups.models import Backup, Operator, Pool
+from backups.models import Backup, Item, Job, Operator, Pool
 from backups.templatetags.words import moment, number, plural
 
 PAGE = 50
 LINES = 500
+REASONS = 50
 LISTED = 500
 """Backups in one list to choose from; older ones are chosen from their own page."""
 
@@ -70,6 +71,18 @@ def holding(text: str, *fields: str, clear: bool) -> Q:
         whole = Q(**{f"{name}__iexact": text})
         found |= holds if clear else (holds & ~Q(**{f"{name}__contains": "@"})) | whole
     return found
+
+
+def in_ledger(text: str, *, clear: bool) -> Q:
+    """Rows of a ledger in which a name holds the text, or a sub is it."""
+    names = holding(text, "label", "old_username", "new_username", clear=clear)
+    return names | Q(old_sub=text) | Q(new_sub=text)
+
+
+def by_reason(job: Job) -> list[tuple[str, str, str, int]]:
+    """(action, reason's code, detail, how many users) of a job's ledger, the most first."""
+    rows = Item.objects.filter(job=job).values_list("action", "reason", "detail")
+    return list(rows.annotate(count=Count("id")).order_by("-count")[:REASONS])
 
 
 def page(rows: QuerySet[Row], field: str, cursor: str, *, newest_first: bool, size: int = PAGE) -> Page[Row]:

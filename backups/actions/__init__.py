@@ -44,6 +44,7 @@ from backups.actions.restoring import (
     plan_restore,
     proposed,
     start_restore,
+    stopped,
 )
 from backups.actions.running import cancel, may_resume, pause, resume
 from backups.actions.undo import confirmation_of_undo, may_undo, plan_undo, start_undo, to_undo
@@ -96,6 +97,7 @@ __all__ = [
     "start_restore",
     "start_scheduled",
     "start_undo",
+    "stopped",
     "switch_mail",
     "tick",
     "to_undo",

@@ -13,6 +13,7 @@ from backups.core.snapshot import environment_of
 from backups.models import Item, Job, Pool
 from backups.models.audit import Act
 from backups.runner.invite import invitable
+from backups.runner.ledger import like
 
 BATCH = 1000
 
@@ -120,17 +121,4 @@ def _changed(item: Item) -> str:
 
 def _row(job: Job, item: Item, place: int) -> Item:
     """As a restore leaves who waits for an invitation, so that a cancel closes it in the same way."""
-    return Item(
-        job=job,
-        key=item.key,
-        position=place,
-        label=item.label,
-        old_sub=item.old_sub,
-        old_username=item.old_username,
-        email=item.email,
-        action="invite",
-        outcome="unknown",
-        step="confirmed",
-        new_sub=item.new_sub,
-        new_username=item.new_username,
-    )
+    return like(item, job, position=place, action="invite", outcome="unknown", step="confirmed")

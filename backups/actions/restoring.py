@@ -19,6 +19,7 @@ from backups.actions.asking import (
 from backups.core.choices import EVERYTHING_MISSING, Choices, Existing
 from backups.core.lifecycle import State
 from backups.core.plan import Action, Messages
+from backups.core.preflight import Check, stops
 from backups.core.snapshot import environment_of
 from backups.models import Job, Plan, Pool
 from backups.models.audit import Act
@@ -239,6 +240,8 @@ def _may_start(
         raise Refused("Choose how people get in again: silent, invite or later.", 400)
     if messages == Messages.INVITE and (refused := _never(plan)):
         raise Refused(refused)
+    if refused := stopped(plan, messages):
+        raise Refused(f"{refused} Nothing was written.")
     if only is not None:
         if not only:
             raise Refused("Choose whom to try it with. Nothing was written.", 400)
@@ -253,6 +256,12 @@ def _may_start(
         raise Refused("Say why, in a few words: it stands in the audit log for whoever asks.", 400)
     if typed.strip() != (right := confirmation(plan, only)):
         raise Refused(f"Type {right} to start. Nothing was written.", 400)
+
+
+def stopped(plan: Plan, way: str) -> str:
+    """Why the plan's checks stop this way of getting in, where others may start; "" where they do not."""
+    checks = [check for check in map(Check.of_json, plan.checks) if check.ways]
+    return next(iter(stops(checks, way)), "")
 
 
 def _never(plan: Plan) -> str:

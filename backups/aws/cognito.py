@@ -189,7 +189,8 @@ class CognitoPool:
                 "signed_in", doing, "admin_list_user_auth_events", Username=username, MaxResults=60
             )
         except PortError as error:
-            if error.cause in (Cause.REFUSED, Cause.UNSUPPORTED):  # threat protection is off, or not bought
+            off = error.code == "UserPoolAddOnNotEnabledException"  # threat protection
+            if off or error.cause in (Cause.REFUSED, Cause.UNSUPPORTED):
                 return None
             raise
         return any(event.get("EventResponse") == "Pass" for event in answer.get("AuthEvents", []))

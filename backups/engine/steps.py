@@ -110,7 +110,7 @@ class Steps:
             yield "disabled"
         if self.messages is Messages.SILENT:
             if state.step not in _PASSWORD_IS_SET:
-                self.pool.set_password(name, _password(self.facts.password_length))
+                self.pool.set_password(name, password(self.facts.password_length))
             yield "password"
         yield from self._join(line, name)
         for provider, subject in line.links:
@@ -314,7 +314,7 @@ def _unlike(user: User, wanted: Mapping[str, str]) -> list[str]:
     return [name for name, value in wanted.items() if user.attributes.get(name, "") != value]
 
 
-def _password(length: int) -> str:
+def password(length: int) -> str:
     """A random permanent password that nobody knows, of every class that a policy can ask for."""
     letters = string.ascii_letters + string.digits
     return "aA1-" + "".join(secrets.choice(letters) for _ in range(max(length, 32)))

@@ -17,7 +17,7 @@ from backups.engine.invite import Person, invite_again
 from backups.engine.ports import PortError, Stop
 from backups.models import Item, Job, Pool, database_now
 from backups.reporting import JobReport
-from backups.runner.plan import mails_today
+from backups.runner.ledger import mails_today
 from backups.runner.undo import chunks
 from backups.runner.words import Ended
 

@@ -1,12 +1,15 @@
-"""What restores of ours wrote down of people: whom they made of whom, and whom they have not finished."""
+"""What jobs of ours wrote down of people: whom they made of whom, what they began, and what was mailed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
 
-from backups.models import Item, Job
+from backups.core.plan import mail_day
+from backups.models import Item, Job, Plan, database_now
+from backups.models.audit import Act, AuditEntry, record
 
 BATCH = 1_000
 """Subs that the database is asked about at once."""
@@ -38,6 +41,35 @@ def unfinished(plan: Job) -> dict[str, int]:
     begun = begun.filter(intended_at__isnull=False).exclude(job__started_from__job=plan)
     rows = begun.filter(outcome__in=("unknown", "failed"))
     return {sub or key: number for key, sub, number in rows.values_list("key", "new_sub", "job")}
+
+
+def mails_today() -> int:
+    """Invitations that jobs sent since the day of mails began; nobody tells of the application's mails."""
+    sent = Item.objects.filter(messages__gt=0, mailed_at__gte=mail_day(database_now()))
+    return int(sent.aggregate(sum=Sum("messages", default=0))["sum"])
+
+
+def intend(act: Act, job: Job, stored: Plan, **details: Any) -> None:
+    """Committed alone before the first call: no intent, no act. A crash leaves an intent without an end."""
+    if AuditEntry.objects.filter(act=act, job=job.pk).exists():
+        return
+    record(
+        act,
+        actor_id=job.asked_by,
+        actor=job.asked_by_name,
+        result="intended",
+        pool=job.pool_text,
+        job=job.pk,
+        plan=stored.job_id,
+        digest=stored.digest,
+        **details,
+    )
+
+
+def like(item: Item, job: Job, **fields: Any) -> Item:
+    """A row of ``job`` about the same person as ``item``, not saved; ``fields`` are its own."""
+    same = ("key", "position", "label", "old_sub", "old_username", "email", "new_sub", "new_username")
+    return Item(**{"job": job, **{name: getattr(item, name) for name in same}, **fields})
 
 
 def _restored(subs: Collection[str], rows: QuerySet[Item]) -> dict[str, frozenset[str]]:

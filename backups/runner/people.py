@@ -23,6 +23,7 @@ from backups.engine.ports import Cause, PortError
 from backups.engine.undo import Record, ways_of
 from backups.models import Item, Job, database_now
 from backups.reporting import JobReport
+from backups.runner.ledger import like
 from backups.runner.undo import Written, chunks, invited_at, left_by
 from backups.runner.words import Ended, Refusal
 
@@ -115,21 +116,15 @@ def _of_pool(job: Job, users: Iterable[User], ways: Ways, now: datetime) -> Iter
 
 def _row(job: Job, item: Item, user: User | None, left: Left, told: Evidence, before: str) -> Item:
     """``before``: when the backup's user changed last."""
-    return Item(
-        job=job,
-        key=item.key,
-        position=item.position,
-        label=item.label,
-        old_sub=item.old_sub,
-        old_username=item.old_username,
+    return like(
+        item,
+        job,
         email=user.email if user else item.email,
         action="look",
         reason=told.why,
         detail=told.word.value,
         enabled=user.enabled if user else item.enabled,
         changes=[[DATE, in_utc(user.modified) if user else "", before]],
-        new_sub=item.new_sub,
-        new_username=item.new_username,
         mailed_at=left.invited,  # with no messages of its own: this job sends none
     )
 

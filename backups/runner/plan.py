@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Set
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Sum
 
 from backups import catalogue, wiring
 from backups.core import diff, mail, plan, preflight
@@ -54,6 +53,7 @@ def make_plan(job: Job, report: JobReport) -> Ended:
             lines = plan_lines(job, source_name, backup, live, scope)
             Item.objects.filter(job=job).delete()  # an earlier try's, cut short
             _keep(job, lines, counts, report)
+            limit = checking.mail_limit(facts, wiring.account_of(job.region))
             checks = checking.run(
                 job,
                 report,
@@ -62,10 +62,10 @@ def make_plan(job: Job, report: JobReport) -> Ended:
                 counts=counts,
                 live=live,
                 choices=asked,
+                limit=limit,
                 backup=backup,
             )
-            numbers = counts.as_json(facts, settings.MAIL_RESERVE, mails_today())
-            limit = checking.mail_limit(facts, wiring.account_of(job.region))
+            numbers = counts.as_json(facts, settings.MAIL_RESERVE, ledger.mails_today())
             needs = mail.needs(counts, limit, database_now())
             numbers["needs"] = {way.value: need.as_json() for way, need in needs.items()}
             with transaction.atomic():
@@ -101,8 +101,7 @@ def make_plan(job: Job, report: JobReport) -> Ended:
     return Ended(
         State.PLANNED,
         f"{counts.create:,} to create, {updates}{counts.skip:,} to skip, {counts.cannot:,} that cannot be "
-        "restored. "
-        "Nothing was written.",
+        "restored. Nothing was written.",
         result,
     )
 
@@ -192,13 +191,6 @@ def plan_lines(
         restored=ledger.restored_but_by(job),
         unfinished=ledger.unfinished(job),
     )
-
-
-def mails_today() -> int:
-    """Invitations that restores sent since the day of mails began; nobody tells of other mails."""
-    since = plan.mail_day(database_now())
-    sent = Item.objects.filter(messages__gt=0, mailed_at__gte=since)
-    return int(sent.aggregate(sum=Sum("messages", default=0))["sum"])
 
 
 def _unmet(scope: Scope, asked: Choices) -> list[str]:

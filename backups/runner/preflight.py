@@ -10,20 +10,20 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db.models import Sum
 
 from backups import wiring
 from backups.core import preflight
 from backups.core.choices import Choices
 from backups.core.lifecycle import ACTIVE
 from backups.core.mail import SES, Limit, Ses, limit_of, needs
-from backups.core.plan import Counts, mail_day
+from backups.core.plan import Counts
 from backups.core.preflight import Check, People, Source, State, Unasked
 from backups.core.snapshot import PoolFacts
 from backups.engine.ports import Account, Cause, PortError, Report
 from backups.engine.reading import Reading
-from backups.engine.steps import _password as password_like
-from backups.models import Item, Job, database_now
+from backups.engine.steps import password
+from backups.models import Job, database_now
+from backups.runner.ledger import mails_today
 
 T = TypeVar("T")
 
@@ -37,15 +37,17 @@ def run(
     counts: Counts,
     live: Reading,
     choices: Choices,
+    limit: Limit | None = None,
     backup: Reading | None = None,
 ) -> list[Check]:
     """Every check, in the order of the page. Raises Stop; what AWS does not tell is a check that says so.
 
+    ``limit``: ``mail_limit``, where somebody has asked for it already.
     ``backup`` is walked over twice, for names and lengths; without it these checks say what they did not see.
     """
     report.phase("Checking before the start")
     found: list[Check] = []
-    for check in _Asking(job, source, facts, counts, live, choices, backup).checks():
+    for check in _Asking(job, source, facts, counts, live, choices, limit, backup).checks():
         report.keep_going()
         found.append(check)
         report.say(
@@ -76,10 +78,11 @@ class _Asking:
         counts: Counts,
         live: Reading,
         choices: Choices,
+        limit: Limit | None,
         backup: Reading | None,
     ) -> None:
         self.job, self.source, self.facts, self.counts = job, source, facts, counts
-        self.live, self.choices, self.backup = live, choices, backup
+        self.live, self.choices, self.limit, self.backup = live, choices, limit, backup
         self.account: Account = wiring.account_of(job.region)
 
     def checks(self) -> Iterator[Check]:
@@ -96,12 +99,12 @@ class _Asking:
         yield from preflight.of_schema(counts, facts, self.choices, people)
         yield from preflight.of_names(counts, facts, people)
         yield preflight.of_addresses(counts)
-        yield preflight.of_password(pool, password_like(facts.password_length))
+        yield preflight.of_password(pool, password(facts.password_length))
         yield preflight.of_factors(mfa, people, counts.factors_lost)
         yield from preflight.of_messages(pool)
         yield from preflight.of_triggers(facts.triggers)
         now = database_now()
-        limit = mail_limit(facts, self.account)
+        limit = self.limit or mail_limit(facts, self.account)
         yield from preflight.of_mail(needs(counts, limit, now), limit, facts, now)
         yield preflight.of_billing(counts, facts)
         standing = wiring.pace(self.job.region).standing()
@@ -126,8 +129,7 @@ class _Asking:
         partition = "aws-cn" if self.facts.region.startswith("cn-") else "aws"
         place = f"arn:{partition}:cognito-idp:{self.facts.region}:{self.facts.account}"
         arn = f"{place}:userpool/{self.facts.pool_id}"
-        writer: str = getattr(settings, "WRITE_ROLE", "")
-        told = _told(lambda: self.account.allowed([*needed], arn, writer))
+        told = _told(lambda: self.account.allowed([*needed], arn, settings.WRITE_ROLE))
         if isinstance(told, Unasked):
             return preflight.of_actions(needed, told, self._can_read())
         return preflight.of_actions(needed, (told.principal, told.denied), can_read=True)
@@ -160,13 +162,7 @@ def mail_limit(facts: PoolFacts, account: Account) -> Limit:
     ses: Ses | Unasked | None = _told(account.ses) if facts.mail == SES else None
     if isinstance(ses, Unasked):
         return limit_of(facts, None, ses.why, reserve=settings.MAIL_RESERVE, sent=0)
-    return limit_of(facts, ses, "", reserve=settings.MAIL_RESERVE, sent=sent_today())
-
-
-def sent_today() -> int:
-    """Mails that restores sent since the day of mails began; nobody tells of the application's."""
-    sent = Item.objects.filter(messages__gt=0, mailed_at__gte=mail_day(database_now()))
-    return int(sent.aggregate(sum=Sum("messages", default=0))["sum"])
+    return limit_of(facts, ses, "", reserve=settings.MAIL_RESERVE, sent=mails_today())
 
 
 def _told(ask: Callable[[], T]) -> T | Unasked:

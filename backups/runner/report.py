@@ -169,8 +169,8 @@ def archive(job: Job) -> Iterator[bytes]:
     if plan is not None:
         parts["plan.json"] = written.one(_plan(plan))
     parts["choices.json"] = written.one(_choices(job, plan))
-    if plan is not None and (checks := getattr(plan, "checks", None)):
-        parts["preflight.json"] = written.one({"checks": checks})
+    if plan is not None and plan.checks:
+        parts["preflight.json"] = written.one({"checks": plan.checks})
     parts["ledger.csv"] = written.ledger_csv(map(written.ledger_row, _ledger(job)))
     parts["ledger.json"] = written.listed({"job": job.pk}, "users", map(written.ledger_row, _ledger(job)))
     parts["confirmation.json"] = _confirmation(job)

@@ -29,10 +29,11 @@ from backups.engine.ports import Outcome
 from backups.engine.reading import Reading
 from backups.engine.restore import NONE_WENT_OUT, Task, restore
 from backups.models import Item, Job, Plan
-from backups.models.audit import Act, AuditEntry, record
+from backups.models.audit import Act
 from backups.reporting import JobReport
 from backups.runner.backup import back_up_first, pool_of
-from backups.runner.plan import choices, mails_today, missing_groups, plan_lines, terms_of
+from backups.runner.ledger import intend, mails_today
+from backups.runner.plan import choices, missing_groups, plan_lines, terms_of
 from backups.runner.sources import read_side
 from backups.runner.words import Ended, Refusal
 
@@ -67,7 +68,16 @@ def carry_out(job: Job, report: JobReport) -> Ended:
             if live.count or facts.estimated_users:
                 _back_up_first(job, report)
             report.start_counting(_counters(job) | {"at_most": _at_most(job, messages)})
-            _intend(job, stored)
+            planned = {action: job.items.filter(action=action).count() for action in WRITES}
+            intend(
+                Act.RESTORE_INTENDED,
+                job,
+                stored,
+                create=planned[Action.CREATE],
+                update=planned[Action.UPDATE],
+                before=str(job.result.get("before", "")),
+                messages=messages.value,
+            )
             used = {name for groups in job.items.values_list("groups", flat=True) for name in groups}
             groups = missing_groups(stored.job, backup, live, used)
             restore(
@@ -172,27 +182,6 @@ def _back_up_first(job: Job, report: JobReport) -> None:
         report.prove()
         Job.objects.filter(pk=job.pk).update(result=job.result)
     report.say("note", f"the pool as it was is kept: {key}")
-
-
-def _intend(job: Job, stored: Plan) -> None:
-    """Committed alone before the first call: no intent, no act. A crash leaves an intent without an end."""
-    if AuditEntry.objects.filter(act=Act.RESTORE_INTENDED, job=job.pk).exists():
-        return
-    planned = {action: job.items.filter(action=action).count() for action in WRITES}
-    record(
-        Act.RESTORE_INTENDED,
-        actor_id=job.asked_by,
-        actor=job.asked_by_name,
-        result="intended",
-        pool=job.pool_text,
-        job=job.pk,
-        plan=stored.job_id,
-        digest=stored.digest,
-        create=planned[Action.CREATE],
-        update=planned[Action.UPDATE],
-        before=str(job.result.get("before", "")),
-        messages=str(job.params["messages"]),
-    )
 
 
 def _pending(job: Job) -> QuerySet[Item]:

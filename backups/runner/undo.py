@@ -27,8 +27,9 @@ from backups.core.undo import ENABLED, Touched, Verdict, What, truth
 from backups.engine.ports import Cause, PortError, Stop
 from backups.engine.undo import Task, undo, verdicts, ways_of
 from backups.models import Item, Job, Plan, database_now
-from backups.models.audit import Act, AuditEntry, record
+from backups.models.audit import Act
 from backups.reporting import JobReport
+from backups.runner.ledger import intend, like
 from backups.runner.sources import read_side
 from backups.runner.words import Ended, Refusal
 
@@ -234,14 +235,9 @@ def _undone(restore: Job) -> frozenset[str]:
 
 
 def _line(job: Job, item: Item, verdict: Verdict) -> Item:
-    return Item(
-        job=job,
-        key=item.key,
-        position=item.position,
-        label=item.label,
-        old_sub=item.old_sub,
-        old_username=item.old_username,
-        email=item.email,
+    return like(
+        item,
+        job,
         action=verdict.what.value,
         reason=verdict.reason,
         detail=verdict.detail,
@@ -249,8 +245,6 @@ def _line(job: Job, item: Item, verdict: Verdict) -> Item:
         enabled=item.enabled,
         changes=[list(change) for change in verdict.changes],
         seen=verdict.seen,
-        new_sub=item.new_sub,
-        new_username=item.new_username,
     )
 
 
@@ -264,7 +258,14 @@ def carry_out_undo(job: Job, report: JobReport) -> Ended:
         pool.facts()
         _copy(stored.job, job)
         report.start_counting(_counters(job))
-        _intend(job, stored)
+        intend(
+            Act.UNDO_INTENDED,
+            job,
+            stored,
+            restore=int(stored.choices["undo"]),
+            delete=int(stored.counts["delete"]),
+            put_back=int(stored.counts["put-back"]),
+        )
         report.phase("Taking back", job.items.filter(outcome__in=("", "unknown")).count())
         undo(pool, _tasks(job), report)
         report.flush()
@@ -326,25 +327,6 @@ def _counters(job: Job) -> dict[str, int]:
     total = job.items.count()
     over = sum(counted[name] for name in ("deleted", "updated", "skipped", "failed"))
     return {**counted, "total": total, "left": total - over}
-
-
-def _intend(job: Job, stored: Plan) -> None:
-    """Committed alone before the first call: no intent, no act. A crash leaves an intent without an end."""
-    if AuditEntry.objects.filter(act=Act.UNDO_INTENDED, job=job.pk).exists():
-        return
-    record(
-        Act.UNDO_INTENDED,
-        actor_id=job.asked_by,
-        actor=job.asked_by_name,
-        result="intended",
-        pool=job.pool_text,
-        job=job.pk,
-        plan=stored.job_id,
-        restore=int(stored.choices["undo"]),
-        digest=stored.digest,
-        delete=int(stored.counts["delete"]),
-        put_back=int(stored.counts["put-back"]),
-    )
 
 
 def _tasks(job: Job) -> Iterator[Task]:

@@ -42,8 +42,7 @@ def identity_map(request: HttpRequest, job: int) -> HttpResponse:
         all=Count("pk"), created=Count("pk", filter=~Q(outcome="skipped") & Q(action="create"))
     )
     if text:
-        words = forms.holding(text, "email", "old_username", "new_username", clear=revealed(request))
-        rows = rows.filter(words | Q(old_sub=text) | Q(new_sub=text))
+        rows = rows.filter(forms.in_ledger(text, clear=revealed(request)))
     page = forms.page(rows, "position", forms.given(request.GET, "after"), newest_first=False)
     context = {
         "job": found,

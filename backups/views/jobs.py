@@ -107,8 +107,7 @@ def _ledger(request: HttpRequest, job: Job) -> dict[str, object]:
     if reason:
         rows = rows.filter(reason=reason)
     if text:
-        words = forms.holding(text, "label", "old_username", "new_username", clear=revealed(request))
-        rows = rows.filter(words | Q(old_sub=text) | Q(new_sub=text))
+        rows = rows.filter(forms.in_ledger(text, clear=revealed(request)))
     return {
         "rows": forms.page(rows, "position", forms.given(request.GET, "after"), newest_first=False),
         "outcomes": [

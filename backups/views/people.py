@@ -158,8 +158,7 @@ def _rows(request: HttpRequest, reading: Job) -> dict[str, Any]:
     if why:
         rows = rows.filter(reason=why)
     if text:
-        holding = forms.holding(text, "label", "old_username", "new_username", clear=revealed(request))
-        rows = rows.filter(holding | Q(old_sub=text) | Q(new_sub=text))
+        rows = rows.filter(forms.in_ledger(text, clear=revealed(request)))
     page = forms.page(rows, "position", forms.given(request.GET, "after"), newest_first=False)
     return {
         "rows": page,

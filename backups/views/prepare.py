@@ -23,6 +23,7 @@ ROWS = 3
 KEPT = timedelta(days=30)
 LARGEST_LIST = 10 << 20
 """Bytes of an uploaded list."""
+ROW = ("field", "how", "value")
 FIELDS = ("group", "status", "enabled", "username", "email", "name")
 
 
@@ -117,7 +118,7 @@ def _limits(request: HttpRequest, scope: str) -> dict[str, Any]:
     if scope == "list":
         return {"users": list(asked.names(f"{forms.given(request.POST, 'users')}\n{_uploaded(request)}"))}
     if scope == "filter":
-        rows = [request.POST.getlist(name) for name in ("field", "how", "value")]
+        rows = [request.POST.getlist(name) for name in ROW]
         made = asked.tests(*([text.replace("\0", "") for text in row] for row in rows))
         if not made:
             raise NotAsked("No condition was filled in, so it is not known whom to restore.")
@@ -148,6 +149,8 @@ def _what(
     typed: dict[str, str] | None = None,
 ) -> HttpResponse:
     rows = [(test.field, test.how.value, test.value) for test in choices.tests]
+    if typed is not None:
+        rows = list(zip(*map(request.POST.getlist, ROW), strict=False))
     mine = Draft.objects.filter(owner=_owner(request), changed_at__gte=timezone.now() - KEPT)
     context = {
         "draft": draft,

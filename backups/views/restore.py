@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Q
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -19,7 +19,6 @@ from backups.models import Backup, Item, Job, Plan
 from backups.templatetags.context import revealed
 
 ACTIONS = ("create", "update", "skip", "cannot")
-MOST_REASONS = 50
 FIELDS = ("messages", "reason", "typed", "share", "order")
 CHOOSE = "Choose how people get in again: silent, invite or later. Nothing was written."
 NEVER = "No invitation would ever go out: all mails of a day are kept for codes (MAIL_RESERVE)."
@@ -123,7 +122,7 @@ def _confirm(
     status: int = 200,
 ) -> HttpResponse:
     made = _made(job)
-    ways = {way["name"]: way for way in _ways(made.counts)} if made else {}
+    ways = {way["name"]: way for way in _ways(made)} if made else {}
     if made is None or not _can_start(made) or messages not in ways:
         said = refused or ("" if made is None or not _can_start(made) else CHOOSE)
         return _plan(request, job, said, status if refused else 400 if said else 200)
@@ -159,7 +158,7 @@ def _of_plan(request: HttpRequest, job: Job, made: Plan) -> dict[str, Any]:
         "create": create,
         "wanting": [check for state in ("stop", "warn") for check in made.checks if check["state"] == state],
         "passed": [check for check in made.checks if check["state"] == "pass"],
-        "ways": _ways(counts),
+        "ways": _ways(made),
         "picked": forms.given(request.GET, "messages"),
         "limit": counts.get("mail_limit"),
         "can_start": _can_start(made),
@@ -173,14 +172,16 @@ def _can_start(made: Plan) -> bool:
     return bool(writes and not made.refusals and made.restore_id is None)
 
 
-def _ways(counts: dict[str, Any]) -> list[dict[str, Any]]:
+def _ways(made: Plan) -> list[dict[str, Any]]:
     """How people get in again: what each way takes, and when the last of them is in."""
-    return [_way(counts, name) for name in WAYS]
+    return [_way(made, name) for name in WAYS]
 
 
-def _way(counts: dict[str, Any], name: str) -> dict[str, Any]:
+def _way(made: Plan, name: str) -> dict[str, Any]:
+    counts = made.counts
     mails, codes = counts.get("mails", {}).get(name, 0), counts.get("codes", {}).get(name, 0)
     limit, need = counts.get("mail_limit"), counts.get("needs", {}).get(name, {})
+    never = name == "invite" and need and not need.get("last")
     return {
         "name": name,
         "words": WAYS[name],
@@ -189,21 +190,15 @@ def _way(counts: dict[str, Any], name: str) -> dict[str, Any]:
         "days": -(-(mails + codes) // limit) if limit else 0,
         "last": need.get("last"),
         "out": need.get("out", 0),
-        "refused": NEVER if name == "invite" and need and not need.get("last") else "",
+        "refused": NEVER if never else actions.stopped(made, name),
     }
 
 
 def _by_reason(job: Job) -> list[tuple[str, str, str, int]]:
     """(action, reason's code, its sentence, how many users), what is created first."""
-    rows = (
-        Item.objects.filter(job=job)
-        .values_list("action", "reason", "detail")
-        .annotate(count=Count("id"))
-        .order_by("-count")[:MOST_REASONS]
-    )
     said = [
         (action, code, plans.sentence(code, detail) if code else "", count)
-        for action, code, detail, count in rows
+        for action, code, detail, count in forms.by_reason(job)
     ]
     return sorted(said, key=lambda row: ACTIONS.index(row[0]))
 

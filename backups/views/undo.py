@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Count, Q
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -22,7 +22,6 @@ from backups.templatetags.context import revealed
 FIELDS = ("reason", "typed")
 ORDER = [what.value for what in What]
 OUTCOMES = ("deleted", "updated", "skipped", "failed", "unknown")
-MOST_REASONS = 50
 
 
 @never_cache
@@ -112,13 +111,11 @@ def _outcomes(job: Job) -> list[tuple[str, int]]:
 
 def _by_reason(job: Job) -> list[tuple[str, str, str, int]]:
     """(action, code, its sentence, how many users), what is written first."""
-    rows = (
-        Item.objects.filter(job=job)
-        .values_list("action", "reason", "detail")
-        .annotate(count=Count("id"))
-        .order_by("-count")[:MOST_REASONS]
-    )
-    said = [(what, code, words.sentence(code, detail), count) for what, code, detail, count in rows if code]
+    said = [
+        (what, code, words.sentence(code, detail), count)
+        for what, code, detail, count in forms.by_reason(job)
+        if code
+    ]
     return sorted(said, key=lambda row: ORDER.index(row[0]))
 
 
@@ -131,8 +128,7 @@ def _rows(request: HttpRequest, job: Job) -> dict[str, Any]:
     if reason:
         rows = rows.filter(reason=reason)
     if text:
-        holding = forms.holding(text, "label", "old_username", "new_username", clear=revealed(request))
-        rows = rows.filter(holding | Q(old_sub=text) | Q(new_sub=text))
+        rows = rows.filter(forms.in_ledger(text, clear=revealed(request)))
     page = forms.page(rows, "position", forms.given(request.GET, "after"), newest_first=False)
     return {
         "rows": page,

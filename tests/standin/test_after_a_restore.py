@@ -131,3 +131,17 @@ def test_who_waits_is_invited_once_and_can_sign_in_with_the_new_password(
     assert web.initiate("ada@x.io", post(control))["ChallengeName"] == "NEW_PASSWORD_REQUIRED"
     told = evidence(ada.left, User.of(pool.get_user("ada@x.io")), None, Ways())
     assert told.word.value == "not yet"
+
+
+def test_whether_somebody_signed_in_is_only_known_with_threat_protection(
+    client: Any, make_pool: Callable[..., str], pool: CognitoPool, web: Application, control: Standin
+) -> None:
+    protected = {"UserPoolTier": "PLUS", "UserPoolAddOns": {"AdvancedSecurityMode": "AUDIT"}}
+    watched = CognitoPool(servers.REGION, make_pool(**protected))
+    for own in (pool, watched):
+        ada = made(own, control, "ada@x.io", silent=False, invite=True)
+        assert own.signed_in(ada.username) is (None if own is pool else False)
+        secret = next(one["secret"] for one in reversed(control.messages()) if "ada" in str(one))
+        app = web if own is pool else Application(client, own.pool_id)
+        app.respond(app.initiate("ada@x.io", str(secret)), "ada@x.io", NEW_PASSWORD=OTHER)
+        assert own.signed_in(ada.username) is (None if own is pool else True)

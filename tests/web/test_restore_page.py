@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from backups.core.choices import Choices, Condition, Existing, Guard, How
+from backups.core.preflight import Check, State
 from backups.models import AuditEntry, Backup, Draft, Job, Plan, Pool
 from backups.views import prepare
 from tests.web.pages import NAME, POOL_ID, a_backup, a_job, a_plan, a_pool, an_item, enter, reveal, text
@@ -105,6 +106,13 @@ def test_conditions_limit_a_restore_and_are_said_in_words(iva: Client) -> None:
     draft = started(iva, a_backup(), scope="filter", **row)
     assert Choices.of_json(draft.choices).tests == (Condition("custom:institution", How.BEGINS, "Uni"),)
     assert "custom:institution begins with “Uni”" in text(iva.get(f"/restore/draft/{draft.pk}/how/"))
+
+
+def test_what_was_typed_as_conditions_stays_when_it_is_refused(iva: Client) -> None:
+    row = {"field": ["custom:institution"], "how": ["like"], "value": ["Uni"]}
+    refused = iva.post("/restore/", {"backup": a_backup().key, "scope": "filter", **row})
+    assert refused.status_code == 400
+    assert 'value="custom:institution"' in (page := refused.content.decode()) and 'value="Uni"' in page
 
 
 def test_who_exists_and_every_guard_are_chosen_and_nothing_is_by_itself(iva: Client) -> None:
@@ -420,6 +428,17 @@ def test_a_refused_plan_cannot_be_started_though_the_form_was_forged(iva: Client
     response = go(iva, a_plan(refusals=["Another environment."]))
     assert response.status_code == 409
     assert not Job.objects.filter(kind=Job.Kind.RESTORE).exists()
+
+
+def test_a_way_that_a_check_stops_is_refused_and_the_others_are_not(iva: Client) -> None:
+    stop = Check("sms", State.STOP, "Nobody without a phone gets an invitation.", "", ("invite",))
+    plan = a_plan(checks=[stop.as_json()])
+    assert "Nobody without a phone" in text(iva.get(f"/restore/{plan.job_id}/"))
+    refused = go(iva, plan, messages="invite")
+    assert refused.status_code == 409
+    assert "Nobody without a phone gets an invitation. Nothing was written." in text(refused)
+    assert not Job.objects.filter(kind=Job.Kind.RESTORE).exists()
+    assert go(iva, plan, messages="silent").status_code == 302
 
 
 def test_a_plan_is_started_once(iva: Client) -> None:
