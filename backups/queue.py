@@ -45,7 +45,7 @@ def wake_deliveries() -> None:
 
 def _wake_deliveries() -> None:
     try:
-        current_app.send_task(DELIVER, queue=Job.Queue.READ, expires=60)
+        current_app.send_task(DELIVER, expires=60)
     except (OperationalError, OSError) as error:
         log.warning("broker away, messages are sent when it is back", error=type(error).__name__)
 
@@ -53,7 +53,7 @@ def _wake_deliveries() -> None:
 def look() -> None:
     """Tell a worker that somebody wants to know how the pools are now."""
     try:
-        current_app.send_task(LOOK, queue=Job.Queue.READ, expires=30)
+        current_app.send_task(LOOK, expires=30)
     except (OperationalError, OSError) as error:
         log.warning("broker away, the pools are looked at when it is back", error=type(error).__name__)
 

@@ -370,11 +370,11 @@ def worker(
     grace: float = 12,
     app: str = "cognito_admin",
 ) -> Server:
-    """One Celery worker for both queues. ``grace``: seconds a running job has to hand back its lease;
+    """One Celery worker for every queue. ``grace``: seconds a running job has to hand back its lease;
     ``app``: the module of the Celery application.
     """
     command = [
-        sys.executable, "-m", "celery", "-A", app, "worker", "-Q", "read,write",
+        sys.executable, "-m", "celery", "-A", app, "worker", "-Q", "read,write,periodic",
         "-n", f"{secrets.token_hex(4)}@%h", "--concurrency", str(concurrency), "--loglevel", "INFO",
         "--without-gossip", "--without-mingle",
     ]  # fmt: skip
