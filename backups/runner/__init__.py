@@ -327,10 +327,11 @@ def _kept(job: Job) -> str:
     begun = job.items.filter(action="create", outcome="unknown", new_sub="").count()
     changed = job.items.filter(action="update", intended_at__isnull=False).count()
     stand, done = made.count(), made.filter(outcome="created").count()
-    words = f"{stand:,} users were created and stay" if stand else "Nobody was created"
-    words += f", {changed:,} users were updated or begun" if changed else ""
+    words = f"{_users(stand)} created and stay{'s' * (stand == 1)}" if stand else "Nobody was created"
     if stand > done:
         words += f", {stand - done:,} of them unfinished"
+    if changed:
+        words += f"; {_users(changed)} updated or begun"
     if begun:
         words += f"; of {begun:,} more it is not known yet"
     return (
@@ -338,6 +339,10 @@ def _kept(job: Job) -> str:
         if stand or begun or changed
         else f"{words}."
     )
+
+
+def _users(number: int) -> str:
+    return "1 user was" if number == 1 else f"{number:,} users were"
 
 
 def _still_true(job: Job, error: PortError) -> str:
