@@ -6,11 +6,14 @@ from typing import Any
 from celery import Celery
 from celery.signals import beat_init, celeryd_init
 
+from cognito_admin import broker
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cognito_admin.settings")
 
 app = Celery("cognito_admin")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["backups"])
+broker.survive()
 
 
 @celeryd_init.connect
