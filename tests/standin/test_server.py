@@ -86,7 +86,8 @@ def test_a_regions_pools_are_its_own(server: Server, control: Standin, client: A
         aws_access_key_id="test",
         aws_secret_access_key="test",
     )
-    assert pool in [one["Id"] for one in client.list_user_pools(MaxResults=60)["UserPools"]]
+    pages = client.get_paginator("list_user_pools").paginate(MaxResults=60)
+    assert pool in [one["Id"] for page in pages for one in page["UserPools"]]
     assert elsewhere.list_user_pools(MaxResults=60)["UserPools"] == []
     refused("ResourceNotFoundException", elsewhere.describe_user_pool, UserPoolId=pool)
 
