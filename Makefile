@@ -6,6 +6,7 @@ PY := .venv/bin/python
 UV := .venv/bin/uv pip sync --quiet --require-hashes --compile-bytecode
 RUN := PYTHONDONTWRITEBYTECODE=1 $(PY)
 NOT_SLOW := and not slow
+NOT_PAGES := --ignore=tests/web
 WORLD ?= default
 
 .DEFAULT_GOAL := help
@@ -93,11 +94,12 @@ check: .venv/.dev
 TESTS = .venv/.dev var/ministack-venv/.installed var/node/.installed packages
 test: $(TESTS)
 	$(RUN) -m pytest -n 2 -m "not browser and not chaos $(NOT_SLOW)"
-	$(RUN) -m tests.servers postgres -- $(PY) -m pytest -n 2 -m "django_db and not browser and not chaos $(NOT_SLOW)"
+	$(RUN) -m tests.servers postgres -- $(PY) -m pytest -n 2 $(NOT_PAGES) -m "django_db and not browser and not chaos $(NOT_SLOW)"
 	$(RUN) -m pytest -m "browser $(NOT_SLOW)"
 	$(RUN) -m pytest -m "chaos $(NOT_SLOW)"
 
 test-all: NOT_SLOW :=
+test-all: NOT_PAGES :=
 test-all: check test
 	TESTS_COGNITO=ministack $(RUN) -m tests.servers postgres -- $(PY) -m pytest -m browser
 	$(RUN) -m tests.servers postgres -- $(PY) -m pytest -m chaos
