@@ -9,16 +9,16 @@ from typing import Generic, TypeVar, cast
 
 from asgiref.sync import sync_to_async
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Model, Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, QueryDict
 
 from backups import access
 from backups.models import Backup, Item, Job, Operator, Pool
+from backups.models.item import REASONS
 from backups.templatetags.words import moment, number, plural
 
 PAGE = 50
 LINES = 500
-REASONS = 50
 LISTED = 500
 """Backups in one list to choose from; older ones are chosen from their own page."""
 
@@ -81,8 +81,7 @@ def in_ledger(text: str, *, clear: bool) -> Q:
 
 def by_reason(job: Job) -> list[tuple[str, str, str, int]]:
     """(action, reason's code, detail, how many users) of a job's ledger, the most first."""
-    rows = Item.objects.filter(job=job).values_list("action", "reason", "detail")
-    return list(rows.annotate(count=Count("id")).order_by("-count")[:REASONS])
+    return Item.by_reason(job.pk, REASONS)
 
 
 def page(rows: QuerySet[Row], field: str, cursor: str, *, newest_first: bool, size: int = PAGE) -> Page[Row]:

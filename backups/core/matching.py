@@ -8,11 +8,12 @@ verified e-mail. Letters are told apart as the pool does it.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator
+from array import array
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
-from sys import intern
 
+from backups.core.places import Places
 from backups.core.snapshot import PoolFacts, User
 
 
@@ -53,56 +54,59 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the index keeps of one user."""
+    """What decides about somebody who is there."""
 
     sub: str
     username: str
     created: str
     status: str
     verified: bool
-    place: int = -1  # where the whole user is read again: the side's own affair; -1: nowhere
+    number: int = -1  # in the index
 
 
 class Index:
-    """One side, findable by sub and by name. About 600 bytes a user."""
+    """One side, findable by sub and by name; its users are numbered from 0 on, as they were added.
 
-    def __init__(self, rules: Rules, users: Iterable[User] = ()) -> None:
-        self.rules = rules
-        self._by_key: dict[str, Known] = {}
-        self._by_name: dict[str, dict[str, Known]] = {"email": {}, "username": {}}
+    Where ``at`` reads a user again by the place that came with them, some 70 bytes a user are kept in a pool
+    with e-mail as username, and 100 in others. Without it the users themselves are kept.
+    """
+
+    def __init__(
+        self, rules: Rules, users: Iterable[User] = (), *, at: Callable[[int], User] | None = None
+    ) -> None:
+        self.rules, self._at = rules, at
+        self._held: list[User] = []
+        self._places = array("q")
+        self._keys = Places()
+        self._names = {"email": Places(), "username": Places()}
         for user in users:
             self.add(user)
 
     def __len__(self) -> int:
-        return len(self._by_key)
-
-    def __iter__(self) -> Iterator[Known]:
-        return iter(self._by_key.values())
+        return len(self._places)
 
     def add(self, user: User, place: int = -1) -> None:
         """A user who comes twice (a list may repeat itself) counts once."""
-        if user.key in self._by_key:
+        number = len(self._places)
+        if not self._keys.add_first(user.key, number):
             return
-        # Where the sub is the Username too, and of the few statuses there are, one text is enough.
-        username = user.sub if user.username == user.sub else user.username
-        known = Known(user.sub, username, user.created, intern(user.status), user.email_verified, place)
-        self._by_key[user.key] = known
+        self._places.append(place)
+        if self._at is None:
+            self._held.append(user)
         for how, name in self.rules.names(user):
-            self._by_name[how].setdefault(name, known)
+            self._names[how].add_first(name, number)
 
-    def keyed(self, key: str) -> Known | None:
-        """Who has this sub; in a side without subs, this Username."""
-        return self._by_key.get(key)
+    def keyed(self, key: str) -> int | None:
+        """The number of who has this sub; in a side without subs, this Username."""
+        return self._keys.first(key)
 
-    def named(self, how: str, name: str) -> Known | None:
-        """The first who has this name, as ``Rules.names`` gives it."""
-        return self._by_name[how].get(name)
+    def named(self, how: str, name: str) -> int | None:
+        """The number of the first who has this name, as ``Rules.names`` gives it."""
+        return self._names[how].first(name)
 
-    def find(self, user: User) -> tuple[Known, str] | None:
-        """(the same person here, "sub" | "email" | "username"), or None."""
-        if known := self.keyed(user.key):
-            return known, "sub"
-        for how, name in self.rules.names(user):
-            if known := self.named(how, name):
-                return known, how
-        return None
+    def user(self, number: int) -> User:
+        return self._at(self._places[number]) if self._at else self._held[number]
+
+    def known(self, number: int) -> Known:
+        user = self.user(number)
+        return Known(user.sub, user.username, user.created, user.status, user.email_verified, number)

@@ -14,7 +14,7 @@ import re
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import IO, Any, TypeVar
 
@@ -52,6 +52,7 @@ class Reading:
     strangers: int = 0  # members of groups who are not among the users, in a live pool
     _size: int = 0  # bytes of the file so far
     _unmarked: set[int] = field(default_factory=set, repr=False)  # places; few, if any
+    _memberships: tuple[list[Group], dict[str, frozenset[str]]] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         self._marks = _spool()
@@ -136,14 +137,21 @@ class Reading:
 
     @property
     def memberships(self) -> Mapping[str, frozenset[str]] | None:
-        """Username -> names of groups; None where this side does not know."""
-        if self.groups is None:
+        """Username -> names of groups; None where this side does not know.
+
+        Made once, and people of the same groups share one set: there may be a million of them.
+        """
+        groups = self.groups
+        if groups is None:
             return None
-        found: dict[str, set[str]] = {}
-        for group in self.groups:
-            for member in group.members:
-                found.setdefault(member, set()).add(group.name)
-        return {username: frozenset(names) for username, names in found.items()}
+        if self._memberships is None or self._memberships[0] is not groups:
+            self._memberships = groups, _by_member(groups)
+        return self._memberships[1]
+
+    def forget_members(self) -> None:
+        """Groups stay, and who is in them goes: a million members take 100 MB, and not everybody asks."""
+        if self.groups is not None:
+            self.groups = [replace(group, members=()) for group in self.groups]
 
     def __enter__(self) -> Reading:
         return self
@@ -152,6 +160,17 @@ class Reading:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _by_member(groups: Iterable[Group]) -> dict[str, frozenset[str]]:
+    found: dict[str, frozenset[str]] = {}
+    nowhere = frozenset[str]()
+    for group in groups:
+        joined: dict[frozenset[str], frozenset[str]] = {}
+        for member in group.members:
+            before = found.get(member, nowhere)
+            found[member] = joined.get(before) or joined.setdefault(before, before | {group.name})
+    return found
 
 
 def _user(line: bytes) -> User:

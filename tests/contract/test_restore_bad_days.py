@@ -136,9 +136,7 @@ class Job:
             index.add(user, place)
         groups = {user.username: frozenset({"admins", "beta"}) for user in self.users[::2]}
         told: dict[str, Any] = {"taken_at": "2999-01-01T00:00:00.000Z", "memberships": groups}
-        return list(
-            plan.lines(lambda: self.users, index, self.facts, choices=CHOICES, at=live.__getitem__, **told)
-        )
+        return list(plan.lines(lambda: self.users, index, self.facts, choices=CHOICES, **told))
 
     @staticmethod
     def _row(line: Line) -> Outcome:

@@ -5,15 +5,21 @@ from __future__ import annotations
 import pytest
 
 from backups.core.matching import Index, Rules
+from backups.core.snapshot import User
 from tests.build import a_user, facts
 
 EMAIL_POOL = Rules(email_is_username=True, case_sensitive=False)
 NAME_POOL = Rules(email_is_username=False, case_sensitive=True)
 
 
-def found(index: Index, user: object) -> tuple[str, str] | None:
-    match = index.find(user)  # type: ignore[arg-type]
-    return (match[0].sub, match[1]) if match else None
+def found(index: Index, user: User) -> tuple[str, str] | None:
+    """(sub, how) of the first answer, the surest name first."""
+    if (number := index.keyed(user.key)) is not None:
+        return index.known(number).sub, "sub"
+    for how, name in index.rules.names(user):
+        if (number := index.named(how, name)) is not None:
+            return index.known(number).sub, how
+    return None
 
 
 def test_the_sub_is_surer_than_any_name() -> None:

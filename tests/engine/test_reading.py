@@ -51,6 +51,35 @@ def spooled(monkeypatch: pytest.MonkeyPatch) -> list[IO[bytes]]:
     return files
 
 
+def test_people_of_the_same_groups_share_one_set_which_is_made_once(store: FakeStore, pool: FakePool) -> None:
+    for number in range(50):
+        pool.add(f"{number}@x.io", groups=["admins", "beta"] if number % 2 else ["beta"])
+    with read_pool(pool, FakeReport(), "live") as reading:
+        memberships = reading.memberships
+        assert memberships is not None and len(memberships) == 52
+        for name, groups in memberships.items():
+            assert groups == pool.groups_of(name)
+        assert len({id(groups) for groups in memberships.values()}) == 2
+        assert reading.memberships is memberships
+        assert reading.groups
+        reading.groups = reading.groups[:1]
+        assert reading.memberships != memberships
+
+
+def test_who_is_in_a_group_can_be_forgotten_and_the_groups_stay(pool: FakePool) -> None:
+    with read_pool(pool, FakeReport(), "live") as reading:
+        assert reading.memberships
+        reading.forget_members()
+        assert [(group.name, group.members) for group in reading.groups or ()] == [
+            ("admins", ()),
+            ("beta", ()),
+        ]
+        assert reading.memberships == {}
+    with read_pool(pool, FakeReport(), "live", groups=False) as reading:
+        reading.forget_members()
+        assert reading.groups is None and reading.memberships is None
+
+
 def change(store: FakeStore, part: str, data: bytes) -> None:
     store.plant(f"{KEY}/{part}", data)
 
