@@ -120,6 +120,12 @@ def untouched(left: Left, user: User) -> bool:
     return modified <= max(created + OURS, left.invited + SKEW if left.invited else created)
 
 
+def settled(left: Left, user: User) -> bool:
+    """Whether nothing changed after the restore was over; where nobody can tell, something did."""
+    modified = moment(user.modified)
+    return modified is not None and left.over is not None and modified <= left.over + SKEW
+
+
 def moment(text: str) -> datetime | None:
     """A date of AWS, aware, UTC; None for what is no time."""
     try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -34,11 +34,14 @@ REASONS: Mapping[str, str] = {
     # delete, put-back
     "made-by-it": "created by the restore, as it left them, and no sign of use",
     "changed-by-it": "holds what the restore wrote",
+    "begun-by-it": "holds what the restore began to write and did not finish",
     "some-changed": "holds some of what the restore wrote; changed since and left alone: {detail}",
     # skip
     "undone": "was undone already",
     "not-created": "was not created as far as the restore knows; whoever stands there is left alone",
-    "not-updated": "the restore did not finish updating this user, so what it wrote is not known; left alone",
+    "not-updated": "the restore did not finish updating this user, and nothing of it is there; left alone",
+    "unsure": "the restore did not finish updating this user, who changed later, so nothing tells what it "
+    "wrote; left alone",
     "gone": "is not in the pool any more",
     "other-user": "somebody else holds this Username now; left alone",
     "in-again": "is in again: {detail}; left alone",
@@ -74,6 +77,7 @@ class Touched:
     groups: frozenset[str] = frozenset()  # that the restore put them into
     written: Mapping[str, str] | None = None  # attributes of a create; None: not known any more
     changes: tuple[tuple[str, str, str], ...] = ()  # of an update: (field, before, what was written)
+    step: str = ""  # of an update: the last one that it finished
     undone: bool = False  # by an earlier undo of the same restore
 
 
@@ -101,8 +105,6 @@ def decide(touched: Touched, found: Found | None, ways: Ways) -> Verdict:
         return _skip("undone")
     if touched.create and not touched.left.sub:
         return _skip("not-created")
-    if not touched.create and not touched.finished:
-        return _skip("not-updated")
     if found is None:
         return _skip("gone")
     if found.user.sub != touched.left.sub:
@@ -133,22 +135,65 @@ def _created(touched: Touched, found: Found, ways: Ways) -> Verdict:
 
 
 def _updated(touched: Touched, found: Found) -> Verdict:
-    holds = [change for change in touched.changes if held(found.user, change[0]) == change[2]]
-    groups = tuple(sorted(touched.groups & found.groups))
+    user = found.user
+    ours = touched if touched.finished else _begun(touched, user)
+    holds = [change for change in ours.changes if held(user, change[0]) == change[2]]
+    groups = tuple(sorted(ours.groups & found.groups))
     if not holds and not groups:
-        return _skip("nothing-holds")
+        return _skip("nothing-holds" if touched.finished else _why_nothing(touched, found))
     kept = {name for name, _, _ in holds}
-    left_alone = [name for name, _, _ in touched.changes if name not in kept]
-    left_alone += sorted(f"group {name}" for name in touched.groups - found.groups)
+    # What an update did not come to is as it was before, and no one's change.
+    left_alone = [
+        name
+        for name, before, _ in touched.changes
+        if name not in kept and (touched.finished or held(user, name) != before)
+    ]
+    others = (
+        touched.groups - found.groups if touched.finished else touched.groups & found.groups - ours.groups
+    )
+    left_alone += sorted(f"group {name}" for name in others)
     back = tuple((name, written, before or _nothing(name)) for name, before, written in holds)
     return Verdict(
         What.PUT_BACK,
-        "some-changed" if left_alone else "changed-by-it",
+        "some-changed" if left_alone else "changed-by-it" if touched.finished else "begun-by-it",
         ", ".join(left_alone),
         back,
         groups,
         mark(found, kept, groups),
     )
+
+
+def _begun(touched: Touched, user: User) -> Touched:
+    """Of an update that did not come to its end: what it may have written, and nobody else.
+
+    It read the user before it began, and all was as planned; so whatever holds its value now is its own, as
+    long as nothing changed after it was over. Else only steps that it told of are known.
+    """
+    if evidence.settled(touched.left, user) or touched.step == "groups":
+        return touched
+    written = tuple(
+        change for change in touched.changes if touched.step in _WRITTEN_AT[_kind(change[0], change[2])]
+    )
+    return replace(touched, changes=written, groups=frozenset())
+
+
+_WRITTEN_AT: Mapping[str, frozenset[str]] = {
+    # what of a user -> the last steps after which it is written (engine.steps: in this order)
+    "disabled": frozenset({"disabled", "attributes", "enabled"}),
+    "attributes": frozenset({"attributes", "enabled"}),
+    "enabled": frozenset({"enabled"}),
+}
+
+
+def _kind(field: str, written: str) -> str:
+    if field != ENABLED:
+        return "attributes"
+    return "enabled" if written == truth(True) else "disabled"
+
+
+def _why_nothing(touched: Touched, found: Found) -> str:
+    there = any(held(found.user, name) == written for name, _, written in touched.changes)
+    return "unsure" if there or touched.groups & found.groups else "not-updated"
 
 
 def held(user: User, field: str) -> str:

@@ -74,3 +74,12 @@ def test_a_report_stops_after_as_many_steps_as_it_is_told() -> None:
     with pytest.raises(Stop) as stopped:
         report.keep_going()
     assert stopped.value.why == "cancel"
+
+
+def test_an_address_that_stands_may_be_called_verified_without_being_written() -> None:
+    pool = FakePool()
+    pool.create_user("one@uni.example", {"email": "one@uni.example", "email_verified": "false", "name": "A"})
+    pool.update_user("one@uni.example", {"email_verified": "true"})
+    assert User.of(pool.get_user("one@uni.example")).email_verified
+    assert pool.messages.total() == 0
+    fails(Cause.REFUSED, lambda: pool.update_user("one@uni.example", {"phone_number_verified": "true"}))

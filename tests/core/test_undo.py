@@ -119,10 +119,69 @@ def test_only_fields_that_hold_the_restores_value_are_put_back() -> None:
     assert [name for name, _, _ in verdict.changes] == ["Enabled", "email_verified"]
 
 
-def test_an_update_that_did_not_end_or_holds_nothing_is_left_alone() -> None:
-    assert why(replace(UPDATE, finished=False), there()) == ("skip", "not-updated")
+def test_an_update_that_holds_nothing_is_left_alone() -> None:
     user = ada(name="Countess", enabled=False, verified=False)
     assert why(UPDATE, there(user, groups=set())) == ("skip", "nothing-holds")
+
+
+HALF = replace(UPDATE, finished=False)
+BEFORE: dict[str, Any] = {"name": "A.", "enabled": False, "verified": False}
+
+
+def test_of_an_update_that_did_not_end_what_it_wrote_is_put_back() -> None:
+    verdict = decide(HALF, there(), Ways())
+    assert (verdict.what, verdict.reason, verdict.detail) == (What.PUT_BACK, "begun-by-it", "")
+    assert [name for name, _, _ in verdict.changes] == ["name", "Enabled", "email_verified"]
+    assert verdict.groups == ("admins",)
+    half = there(ada(enabled=False), groups=set())  # what it did not come to is as it was, and not listed
+    verdict = decide(HALF, half, Ways())
+    assert (verdict.what, verdict.reason, verdict.detail) == (What.PUT_BACK, "begun-by-it", "")
+    assert [name for name, _, _ in verdict.changes] == ["name", "email_verified"]
+
+
+def test_an_update_that_wrote_nothing_has_nothing_to_be_put_back() -> None:
+    assert why(HALF, there(ada(**BEFORE), groups=set())) == ("skip", "not-updated")
+    assert why(HALF, there(ada(**BEFORE | {"name": "Countess"}), groups=set())) == ("skip", "not-updated")
+
+
+def test_of_an_update_that_did_not_end_what_changed_since_is_named_and_left() -> None:
+    verdict = decide(HALF, there(ada(name="Countess")), Ways())
+    assert (verdict.what, verdict.reason, verdict.detail) == (What.PUT_BACK, "some-changed", "name")
+
+
+LATER = timedelta(hours=2)  # than the restore's end
+
+
+@pytest.mark.parametrize(
+    ("step", "enable", "back", "groups"),
+    [
+        ("", True, [], ()),
+        ("disabled", False, ["Enabled"], ()),
+        ("attributes", True, ["name"], ()),
+        ("attributes", False, ["name", "Enabled"], ()),
+        ("enabled", True, ["name", "Enabled"], ()),
+        ("groups", True, ["name", "Enabled"], ("admins",)),
+    ],
+)
+def test_once_somebody_changed_it_only_steps_that_were_told_are_known_to_be_the_restores(
+    step: str, enable: bool, back: list[str], groups: tuple[str, ...]
+) -> None:
+    state = ("false", "true") if enable else ("true", "false")
+    touched = replace(HALF, step=step, changes=(("name", "A.", "Ada"), ("Enabled", *state)))
+    verdict = decide(touched, there(ada(after=LATER, enabled=enable)), Ways())
+    assert ([name for name, _, _ in verdict.changes], verdict.groups) == (back, groups)
+    if not back:
+        assert (verdict.what, verdict.reason) == (What.SKIP, "unsure")
+    elif step != "groups":
+        assert (verdict.what, verdict.reason) == (What.PUT_BACK, "some-changed")
+        assert "group admins" in verdict.detail
+
+
+@pytest.mark.parametrize("over", [None, OVER])
+def test_where_nobody_knows_when_it_was_changed_it_may_be_later(over: datetime | None) -> None:
+    touched = replace(HALF, left=Left(SUB, password=True, over=over))
+    user = User.of(ada().entry | {"UserLastModifiedDate": "" if over else iso(MADE)})
+    assert why(touched, there(user)) == ("skip", "unsure")
 
 
 def test_the_mark_of_a_put_back_is_of_its_fields_alone() -> None:

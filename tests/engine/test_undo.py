@@ -439,17 +439,7 @@ PERSON = st.fixed_dictionaries(
 def test_right_after_a_restore_the_pool_is_as_it_was_but_for_what_is_listed(
     people: list[dict[str, Any]], existing: Existing, messages: Messages
 ) -> None:
-    pool, backup, memberships = FakePool(mail="DEVELOPER", mails_left=None), [], {}
-    pool.group_rows = {name: Group(name) for name in ("admins", "beta")}
-    pool.memberships = {"admins": set(), "beta": set()}
-    for number, person in enumerate(people):
-        email = f"p{number}@x.io"
-        how = {"enabled": person["enabled"], "custom_institution": person["institution"]}
-        user = a_user(email, **how)
-        backup.append(user)
-        memberships[user.username] = frozenset(person["groups"])
-        if person["there"] is not None:
-            pool.add(email, sub=user.sub, groups=person["in"], **{"name": "Ada"} | person["there"])
+    pool, backup, memberships = settled(people)
     before = world(pool)
     report, facts = FakeReport(clock=pool.clock), pool.facts()
     lines = planned_restore(pool, backup, memberships, existing)
@@ -473,6 +463,84 @@ def test_right_after_a_restore_the_pool_is_as_it_was_but_for_what_is_listed(
     assert planned(pool, *touched) == []
 
 
+@laws(120)
+@given(
+    st.lists(PERSON, min_size=1, max_size=5),
+    st.sampled_from(list(Existing)),
+    st.sampled_from(list(Messages)),
+    st.sampled_from(
+        """create_user set_password disable_user enable_user update_user add_to_group get_user
+        groups_of""".split()
+    ),
+    st.sampled_from(
+        [(Cause.DENIED, False), (Cause.LOST, False), (Cause.LOST, True), (Cause.THROTTLED, False)]
+    ),
+    st.integers(1, 6),
+    st.sampled_from([1, 3, 999]),
+)
+def test_right_after_a_restore_that_failed_the_pool_is_as_it_was_but_for_what_is_listed(
+    people: list[dict[str, Any]],
+    existing: Existing,
+    messages: Messages,
+    operation: str,
+    fault: tuple[Cause, bool],
+    nth: int,
+    times: int,
+) -> None:
+    pool, backup, memberships = settled(people)
+    before = by_mail(pool)
+    report, facts = FakeReport(clock=pool.clock), pool.facts()
+    lines = planned_restore(pool, backup, memberships, existing)
+    pool.fail(operation, fault[0], after=fault[1], nth=nth, times=times)
+    restore(pool, map(RestoreTask, lines), [], facts, report, pool.clock, messages=messages)
+    pool._faults.clear()
+    touched = [touched_by(line, report.outcomes[line.key], messages, pool) for line in lines]
+    pool.clock.advance(OURS.total_seconds() + 5)
+    told = list(verdicts(pool, touched, FakeReport(), ways_of(pool)))
+    for one, verdict in told:
+        assert one.create or verdict.reason not in ("unsure", "some-changed"), "nobody changed anything"
+    done(pool, planned(pool, *touched))
+    now = by_mail(pool)
+    # Of who was created by steps that took longer than ours do, nobody can say that they are unused.
+    listed = {
+        f"p{line.position}@x.io"
+        for line, (one, verdict) in zip(lines, told, strict=True)
+        if one.create and verdict.what is What.SKIP
+    }
+    assert {email: held for email, held in now.items() if email not in listed} == before
+    assert planned(pool, *touched) == []
+
+
+def settled(people: list[dict[str, Any]]) -> tuple[FakePool, list[User], dict[str, frozenset[str]]]:
+    """(the pool as it is before a restore, the backup's users, their groups)."""
+    pool, backup, memberships = FakePool(mail="DEVELOPER", mails_left=None), list[User](), {}
+    pool.group_rows = {name: Group(name) for name in ("admins", "beta")}
+    pool.memberships = {"admins": set(), "beta": set()}
+    for number, person in enumerate(people):
+        email = f"p{number}@x.io"
+        how = {"enabled": person["enabled"], "custom_institution": person["institution"]}
+        user = a_user(email, **how)
+        backup.append(user)
+        memberships[user.username] = frozenset(person["groups"])
+        if person["there"] is not None:
+            pool.add(email, sub=user.sub, groups=person["in"], **{"name": "Ada"} | person["there"])
+    return pool, backup, memberships
+
+
+def by_mail(pool: FakePool) -> dict[str, Any]:
+    """E-mail -> what they hold, enabled, status, groups."""
+    users = [User.of(entry) for entry in pool.entries.values()]
+    return {
+        user.email: (
+            {name: value for name, value in user.attributes.items() if value},
+            user.enabled,
+            user.status,
+            {name for name, members in pool.memberships.items() if user.username in members},
+        )
+        for user in users
+    }
+
+
 def planned_restore(
     pool: FakePool, backup: list[User], memberships: dict[str, frozenset[str]], existing: Existing
 ) -> list[Line]:
@@ -493,7 +561,6 @@ def planned_restore(
         taken_at="2026-11-21T01:00:00.000Z",
         memberships=memberships,
         members=members,
-        at=there.__getitem__,
     )
     return [line for line in lines if line.action in (Action.CREATE, Action.UPDATE)]
 
@@ -509,11 +576,12 @@ def touched_by(line: Line, outcome: Outcome, messages: Messages, pool: FakePool)
         finished=outcome.outcome in ("created", "updated"),
         enabled=on,
         groups=frozenset(line.groups),
-        written=line.attributes or None,
+        written=line.attributes if line.action is Action.CREATE else None,
         changes=tuple(
             (name, core.truth(not on), core.truth(on)) if name == core.ENABLED else (name, old, new)
             for name, old, new in line.changes
         ),
+        step="" if line.action is Action.CREATE else outcome.step,
     )
 
 

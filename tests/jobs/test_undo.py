@@ -20,6 +20,8 @@ from tests.jobs.conftest import IVA, Account
 
 WHY = "INC-204: the wrong backup"
 MISSING = Choices()
+OVER = Choices(existing=Existing.OVERWRITE, guards=frozenset(Guard))
+ADA, BOB = "person1@uni.example", "person0@uni.example"
 
 
 def run(job: Job) -> Job:
@@ -209,6 +211,143 @@ def test_only_fields_that_the_restore_changed_are_put_back(
     assert (job.state, job.result["updated"], job.result["deleted"]) == (State.DONE, 1, 1)
     now = User.of(team.get("person0@uni.example"))
     assert (now.attributes["name"], now.attributes["custom:institution"]) == ("Person 0", "KTH")
+
+
+def standing(pool: FakePool, *emails: str) -> dict[str, Any]:
+    """All that an update may write, but for marks of addresses that nobody can unset."""
+    users = {email: User.of(pool.get(email)) for email in emails}
+    return {
+        email: (dict(user.attributes), user.enabled, pool.groups_of(email)) for email, user in users.items()
+    }
+
+
+def cut_short(account: Account, backup: Backup, pool: FakePool, messages: str = "silent") -> Job:
+    """A restore over what changed that did not come to everybody's end."""
+    plan = Plan.objects.get(job=run(actions.plan_restore(IVA, backup.key, account.row(pool), choices=OVER)))
+    asked: dict[str, Any] = {"digest": plan.digest, "typed": actions.confirmation(plan)}
+    job = run(actions.start_restore(IVA, plan, messages=messages, reason="INC-204: gone", **asked))
+    assert job.state == State.DONE_WITH_FAILURES, job.sentence
+    return job
+
+
+@pytest.mark.parametrize(
+    ("operation", "cause", "after"),
+    [
+        ("update_user", Cause.LOST, True),
+        ("enable_user", Cause.DENIED, False),
+        ("add_to_group", Cause.DENIED, False),
+        ("add_to_group", Cause.LOST, True),
+        ("groups_of", Cause.THROTTLED, False),
+    ],
+)
+def test_what_an_update_wrote_before_it_failed_is_put_back(
+    account: Account, team: FakePool, backup: Backup, operation: str, cause: Cause, after: bool
+) -> None:
+    team.update_user(ADA, {"name": "Somebody", "custom:institution": "KTH"})
+    team.remove_from_group(ADA, "admins")
+    team.disable_user(ADA)
+    before = standing(team, ADA)
+    team.clock.advance(60)
+    team.fail(operation, cause, after=after, times=99)
+    restore = cut_short(account, backup, team)
+    team._faults.clear()
+    assert standing(team, ADA) != before, "some of it was written"
+    plan = planned(restore)
+    assert lines(plan) == {"person1": ("put-back", "begun-by-it")}
+    job = run(start(plan))
+    assert (job.state, job.result["updated"]) == (State.DONE, 1), job.sentence
+    assert standing(team, ADA) == before
+
+
+def test_an_update_that_wrote_nothing_is_listed_and_nobody_is_touched(
+    account: Account, team: FakePool, backup: Backup
+) -> None:
+    team.update_user(ADA, {"name": "Somebody"})
+    team.fail("update_user", Cause.DENIED, times=99)
+    before = standing(team, ADA)
+    assert lines(planned(cut_short(account, backup, team))) == {"person1": ("skip", "not-updated")}
+    assert standing(team, ADA) == before
+
+
+def test_who_changed_after_an_update_that_failed_keeps_what_nobody_can_tell_apart(
+    account: Account, team: FakePool, backup: Backup
+) -> None:
+    for email in (ADA, BOB):
+        team.update_user(email, {"name": "Somebody"})
+    team.remove_from_group(ADA, "admins")
+    team.fail("update_user", Cause.LOST, after=True, times=2)
+    team.fail("add_to_group", Cause.DENIED, times=99)
+    restore = cut_short(account, backup, team)
+    team._faults.clear()
+    steps = dict(restore.items.filter(outcome="failed").values_list("email", "step"))
+    assert steps == {ADA: "", BOB: ""}
+    run(actions.resume(IVA, restore))
+    assert restore.items.get(email=ADA).outcome == "updated"
+    Item.objects.filter(job=restore, email=ADA).update(outcome="failed", step="attributes")
+    Item.objects.filter(job=restore, email=BOB).update(outcome="failed", step="")
+    team.clock.advance(3600)
+    for email in (ADA, BOB):
+        team.update_user(email, {"custom:institution": "KTH"})
+    assert lines(planned(restore)) == {"person0": ("skip", "unsure"), "person1": ("put-back", "some-changed")}
+
+
+def test_an_update_held_back_in_its_middle_is_not_forgotten(
+    account: Account, team: FakePool, backup: Backup
+) -> None:
+    team.update_user(ADA, {"name": "Somebody"})
+    team.remove_from_group(ADA, "admins")
+    team.fail("add_to_group", Cause.DENIED, times=99)
+    restore = cut_short(account, backup, team)
+    team._faults.clear()
+    team.update_user(ADA, {"custom:institution": "KTH", "name": "Their own"})  # before it is tried again
+    run(actions.resume(IVA, restore))
+    row = restore.items.get(email=ADA)
+    assert (row.outcome, row.reason, row.step) == ("skipped", "changed-since", "attributes")
+    assert lines(planned(restore)) == {"person1": ("skip", "not-updated")}
+
+
+@pytest.mark.parametrize("messages", ["silent", "invite", "later"])
+@pytest.mark.parametrize(
+    ("operation", "cause", "after"),
+    [
+        ("create_user", Cause.LOST, True),
+        ("set_password", Cause.DENIED, False),
+        ("set_password", Cause.LOST, True),
+        ("disable_user", Cause.DENIED, False),
+        ("disable_user", Cause.LOST, True),
+        ("add_to_group", Cause.DENIED, False),
+        ("add_to_group", Cause.LOST, True),
+        ("get_user", Cause.DENIED, False),
+        ("groups_of", Cause.DENIED, False),
+        ("resend_invitation", Cause.DENIED, False),
+        ("resend_invitation", Cause.LOST, True),
+    ],
+)
+def test_who_was_created_and_not_finished_is_deleted_again(
+    account: Account,
+    team: FakePool,
+    backup: Backup,
+    messages: str,
+    operation: str,
+    cause: Cause,
+    after: bool,
+) -> None:
+    lose(team, 1, 3, 4)
+    before = emails(team)
+    team.fail(operation, cause, after=after, times=99)
+    plan = Plan.objects.get(job=run(actions.plan_restore(IVA, backup.key, account.row(team))))
+    asked: dict[str, Any] = {"digest": plan.digest, "typed": actions.confirmation(plan)}
+    restore = run(actions.start_restore(IVA, plan, messages=messages, reason="INC-204: gone", **asked))
+    assert restore.state in (State.DONE, State.DONE_WITH_FAILURES), restore.sentence
+    team._faults.clear()
+    undo = planned(restore)
+    told = lines(undo)
+    assert set(told) == {"person1", "person3", "person4"}
+    assert {reason for _, reason in told.values()} <= {"made-by-it", "not-created"}
+    unknown = {item.email for item in Item.objects.filter(job=undo.job, reason="not-created")}
+    if undo.counts["delete"]:
+        assert run(start(undo)).state == State.DONE
+    assert emails(team) - unknown == before
 
 
 def test_without_the_backup_nobody_is_deleted(account: Account, team: FakePool, backup: Backup) -> None:
