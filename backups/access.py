@@ -42,6 +42,7 @@ FOR_JOB = {
     Job.Kind.UNDO: Action.RESTORE,
     Job.Kind.INVITE: Action.RESTORE,
     Job.Kind.MAIL: Action.RESTORE,
+    Job.Kind.SCHEMA: Action.RESTORE,
 }
 """What it takes to ask for a kind of job, and to have it carried out."""
 

@@ -368,7 +368,7 @@ class FakePool(Faults):
         with self._call("create_user"):
             values = dict(attributes)
             self._check_username(username, values)
-            self._check_attributes(values)
+            self._check_attributes(values, values)
             if self._exists(username, values):
                 raise _no(Cause.EXISTS, "User account already exists.")
             if invite and not values.get("email"):
@@ -422,10 +422,10 @@ class FakePool(Faults):
     def update_user(self, username: str, attributes: Mapping[str, str]) -> None:
         with self._call("update_user"):
             entry = self._find(username)
-            self._check_attributes(dict(attributes))
+            values = _values(entry) | dict(attributes)
+            self._check_attributes(dict(attributes), values)
             if frozen := sorted(attributes.keys() & self.immutable):
                 raise _no(Cause.REFUSED, f"{', '.join(frozen)}: Attribute cannot be updated.")
-            values = _values(entry) | dict(attributes)
             for address in ("email", "phone_number"):
                 if address in attributes and f"{address}_verified" not in attributes:
                     values[f"{address}_verified"] = "false"
@@ -478,13 +478,6 @@ class FakePool(Faults):
             if group not in self.group_rows:
                 raise _no(Cause.GONE, "Group not found.")
             self.memberships[group].discard(self._find(username)["Username"])
-
-    @_paced
-    def add_attributes(self, names: Sequence[str]) -> None:
-        with self._call("add_attributes"):
-            if twice := sorted(self.attributes.intersection(names)):
-                raise _no(Cause.REFUSED, f"{', '.join(twice)}: Existing attribute already has the name.")
-            self.attributes |= frozenset(names)
 
     # behind it
 
@@ -557,7 +550,7 @@ class FakePool(Faults):
                 "Username cannot be of email format, since user pool is configured for email alias.",
             )
 
-    def _check_attributes(self, values: Mapping[str, str]) -> None:
+    def _check_attributes(self, values: Mapping[str, str], afterwards: Mapping[str, str]) -> None:
         for name, value in values.items():
             if name == "sub" or name == "identities" or name.startswith("cognito:"):
                 raise _no(Cause.REFUSED, f"Cannot set the attribute {name}.")
@@ -569,7 +562,7 @@ class FakePool(Faults):
             if len(value) > 2048:
                 raise _no(Cause.REFUSED, f"Attributes did not conform to the schema: {name}: too long.")
         for name in ("email", "phone_number"):
-            if values.get(f"{name}_verified") == "true" and not values.get(name):
+            if afterwards.get(f"{name}_verified") == "true" and not afterwards.get(name):
                 raise _no(Cause.REFUSED, f"{name} is required to verify/un-verify it.")
 
     def _after(self, fault: _Fault) -> None:
@@ -801,6 +794,7 @@ class FakeAccount(Faults):
         self.pools: dict[str, dict[str, Any]] = {}
         self.factors: dict[str, dict[str, Any]] = {}
         self.roles: dict[str, str] = {}
+        self.users: Mapping[str, FakePool] = {}  # pools whose users may have what is added to the schema
 
     def plain(self, pool_id: str, **settings: Any) -> dict[str, Any]:
         """A pool's settings, so that tests may change them."""
@@ -848,6 +842,22 @@ class FakeAccount(Faults):
             if days and admin.get("UnusedAccountValidityDays"):
                 raise _no(Cause.REFUSED, "Please use TemporaryPasswordValidityDays instead.")
             self.pools[pool_id] = self._settled(now)
+
+    def add_attributes(self, pool_id: str, attributes: Sequence[Mapping[str, Any]]) -> None:
+        with self._asked("add_attributes"):
+            schema: list[dict[str, Any]] = self.plain(pool_id).setdefault("SchemaAttributes", [])
+            there, added = {one["Name"] for one in schema}, list[dict[str, Any]]()
+            for one in attributes:
+                name = ("dev:" if one.get("DeveloperOnlyAttribute") else "custom:") + one["Name"]
+                if name in there:
+                    raise _no(Cause.REFUSED, f"{name}: Existing attribute already has name {name}.")
+                added.append({"Required": False, "Mutable": True, **one, "Name": name})
+            if len(added) > 25 or sum(":" in name for name in there) + len(added) > 50:
+                raise _no(Cause.REFUSED, "Too many attributes.")
+            schema += added
+            if pool := self.users.get(pool_id):
+                pool.attributes |= {one["Name"] for one in added}
+                pool.immutable |= {one["Name"] for one in added if not one["Mutable"]}
 
     @staticmethod
     def _settled(told: Mapping[str, Any]) -> dict[str, Any]:

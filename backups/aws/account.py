@@ -136,3 +136,10 @@ class AwsAccount:
     def update(self, pool_id: str, settings: Mapping[str, Any]) -> None:
         doing = f"write the settings of the pool {pool_id}"
         self._cognito.ask(POOL_UPDATE, doing, "update_user_pool", UserPoolId=pool_id, **settings)
+
+    def add_attributes(self, pool_id: str, attributes: Sequence[Mapping[str, Any]]) -> None:
+        doing = f"add attributes to the schema of the pool {pool_id}"
+        given = [dict(attribute) for attribute in attributes]
+        self._cognito.ask(
+            POOL_UPDATE, doing, "add_custom_attributes", UserPoolId=pool_id, CustomAttributes=given
+        )

@@ -7,7 +7,7 @@ may give a short or empty page with more to come.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from botocore.parsers import ResponseParserError
@@ -222,22 +222,6 @@ class CognitoPool:
             "admin_remove_user_from_group",
             Username=username,
             GroupName=group,
-        )
-
-    def add_attributes(self, names: Sequence[str]) -> None:
-        self._ask(
-            "add_attributes",
-            f"add attributes to {self.pool_id}",
-            "add_custom_attributes",
-            CustomAttributes=[
-                {
-                    "Name": name.removeprefix("custom:"),
-                    "AttributeDataType": "String",
-                    "Mutable": True,
-                    "StringAttributeConstraints": {"MinLength": "0", "MaxLength": "2048"},
-                }
-                for name in names
-            ],
         )
 
     # asking

@@ -176,9 +176,6 @@ class UserPool(Protocol):
     def remove_from_group(self, username: str, group: str) -> None:
         """Repeatable."""
 
-    def add_attributes(self, names: Sequence[str]) -> None:
-        """AddCustomAttributes: mutable texts, by names that begin with ``custom:``. They never go again."""
-
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -360,3 +357,9 @@ class Account(Protocol):
 
     def update(self, pool_id: str, settings: Mapping[str, Any]) -> None:
         """UpdateUserPool: what is not in ``settings`` goes back to its default. Repeatable."""
+
+    def add_attributes(self, pool_id: str, attributes: Sequence[Mapping[str, Any]]) -> None:
+        """AddCustomAttributes: at most 25, all of them or none. They can never be changed or taken away.
+
+        Refused where one exists already, which after LOST means that it may have been done.
+        """

@@ -24,6 +24,7 @@ class Job(models.Model):
         UNDO = "undo", "Undo of a restore"
         INVITE = "invite", "Invitations"
         MAIL = "mail", "Switch of a pool's mail"
+        SCHEMA = "schema", "Addition to a pool's schema"
 
     class Queue(models.TextChoices):
         READ = "read"

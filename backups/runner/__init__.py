@@ -32,7 +32,7 @@ from backups.engine.ports import Cause, PortError, Stop
 from backups.models import Job, Operator, database_now
 from backups.models.audit import Act, record
 from backups.reporting import Heartbeat, JobReport, Lease, announce
-from backups.runner import invite, undo
+from backups.runner import invite, mail, schema, undo
 from backups.runner.backup import make_backup
 from backups.runner.compare import compare_sides
 from backups.runner.find import find_last_good
@@ -43,6 +43,7 @@ from backups.runner.people import who_is_in
 from backups.runner.plan import make_plan
 from backups.runner.report import keep_report
 from backups.runner.restore import carry_out, close_unfinished
+from backups.runner.schema import add_to_schema
 from backups.runner.sources import FILE
 from backups.runner.undo import carry_out_undo, plan_undo
 from backups.runner.words import Ended, Refusal
@@ -65,6 +66,7 @@ WORK: Mapping[str, Callable[[Job, JobReport], Ended]] = {
     Job.Kind.KEEP: keep_copy,
     Job.Kind.FIND: find_last_good,
     Job.Kind.MAIL: switch_mail,
+    Job.Kind.SCHEMA: add_to_schema,
     Job.Kind.UNDO: carry_out_undo,
     Job.Kind.INVITE: send_invitations,
 }
@@ -78,6 +80,7 @@ _ENDED = {
     Job.Kind.UNDO: Act.UNDO_ENDED,
     Job.Kind.INVITE: Act.INVITE_ENDED,
     Job.Kind.MAIL: Act.MAIL_ENDED,
+    Job.Kind.SCHEMA: Act.SCHEMA_ENDED,
 }
 TERMINAL = "terminal:"
 SCHEDULE = "schedule"
@@ -321,6 +324,10 @@ def _kept(job: Job) -> str:
         return undo.so_far(job)
     if job.kind == Job.Kind.INVITE:
         return invite.so_far(job)
+    if job.kind == Job.Kind.MAIL:
+        return mail.so_far(job)
+    if job.kind == Job.Kind.SCHEMA:
+        return schema.so_far(job)
     if job.kind != Job.Kind.RESTORE:
         return "Nothing was written to a user pool."
     made = job.items.filter(action="create", intended_at__isnull=False).exclude(new_sub="")
@@ -349,7 +356,7 @@ def _still_true(job: Job, error: PortError) -> str:
     if job.kind == Job.Kind.RESTORE:
         begun = job.items.filter(intended_at__isnull=False).exists()
         return "Whoever was created went with it." if begun and error.cause is Cause.GONE else _kept(job)
-    if job.kind in (Job.Kind.UNDO, Job.Kind.INVITE):
+    if job.kind in (Job.Kind.UNDO, Job.Kind.INVITE, Job.Kind.MAIL, Job.Kind.SCHEMA):
         return _kept(job)
     if error.cause in (Cause.UNREACHABLE, Cause.LOST, Cause.THROTTLED):
         return "Nothing was changed; ask again when AWS answers."

@@ -49,10 +49,11 @@ def mails_today() -> int:
     return int(sent.aggregate(sum=Sum("messages", default=0))["sum"])
 
 
-def intend(act: Act, job: Job, stored: Plan, **details: Any) -> None:
+def intend(act: Act, job: Job, stored: Plan | None = None, **details: Any) -> None:
     """Committed alone before the first call: no intent, no act. A crash leaves an intent without an end."""
     if AuditEntry.objects.filter(act=act, job=job.pk).exists():
         return
+    of_plan: dict[str, Any] = {"plan": stored.job_id, "digest": stored.digest} if stored else {}
     record(
         act,
         actor_id=job.asked_by,
@@ -60,8 +61,7 @@ def intend(act: Act, job: Job, stored: Plan, **details: Any) -> None:
         result="intended",
         pool=job.pool_text,
         job=job.pk,
-        plan=stored.job_id,
-        digest=stored.digest,
+        **of_plan,
         **details,
     )
 

@@ -14,8 +14,10 @@ from backups.core.rewriting import UnknownSetting
 from backups.core.snapshot import mask
 from backups.engine.ports import Cause, PortError
 from backups.engine.switch import Changed, Found, Switched, switch
-from backups.models import Job
+from backups.models import Job, Pool
+from backups.models.audit import Act
 from backups.reporting import JobReport
+from backups.runner.ledger import intend
 from backups.runner.words import Ended, Refusal
 
 log = structlog.get_logger(__name__)
@@ -44,6 +46,8 @@ def switch_mail(job: Job, report: JobReport) -> Ended:
         with transaction.atomic():
             report.prove()
             Job.objects.filter(pk=job.pk).update(result=result)
+            intend(Act.MAIL_INTENDED, job, to=wanted["EmailSendingAccount"])
+        job.result = result
 
     try:
         done = switch(
@@ -66,8 +70,15 @@ def switch_mail(job: Job, report: JobReport) -> Ended:
         log.warning("mail not switched", job=job.pk, cause=str(error.cause), code=error.code)
         known = not earlier and not (error.cause is Cause.LOST and KEPT in result)
         return Ended(State.FAILED, f"{error} {UNCHANGED if known else UNKNOWN}", result)
+    if account := done.mail.get("EmailSendingAccount"):  # the pages need not wait for the next look
+        Pool.objects.filter(region=job.region, pool_id=job.pool_id).update(mail=account)
     result |= {"before": job.params["before"], "after": done.mail, "differs": list(done.differs)}
     return _ended(done, wanted, result, job.params["before"])
+
+
+def so_far(job: Job) -> str:
+    """What is still true of a job that ends otherwise than by itself."""
+    return UNKNOWN if KEPT in job.result else UNCHANGED
 
 
 def _ended(done: Switched, wanted: dict[str, Any], result: dict[str, Any], before: dict[str, Any]) -> Ended:

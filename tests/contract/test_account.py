@@ -17,7 +17,9 @@ from backups.aws import session
 from backups.aws.account import AwsAccount
 from backups.core.mail import email_settings
 from backups.core.rewriting import differing, rewritten
+from backups.core.schema import Attribute, custom
 from backups.engine.ports import Account, Allowance, Cause, PortError
+from backups.engine.schema import Added, add, schema_of_pool
 from backups.engine.switch import MAIL, switch
 from tests import servers
 from tests.contract.marks import differs, only_standin, worlds
@@ -81,6 +83,10 @@ def through_ses(account: Account, pool: str, *, back: bool = False) -> tuple[str
     )
     assert done.mail == wanted and done.written
     return done.differs
+
+
+def added(account: Account, pool: str, *wanted: Attribute) -> Added:
+    return add(account, pool, FakeReport(), wanted=wanted, begun=None, begin=lambda names: None)
 
 
 # --- the settings of a pool -------------------------------------------------------------------------------
@@ -169,6 +175,47 @@ def test_what_a_place_does_not_know_is_said(world: Remote) -> None:
     pool = world.create_pool()
     with pytest.raises(PortError):
         AwsAccount(world.region).role_of(pool)
+
+
+@EVERYWHERE
+def test_attributes_are_added_as_they_are_asked_for(world: World) -> None:
+    account = an_account(world)
+    pool = a_pool(world, account, UsernameAttributes=["email"])
+    wanted = [
+        Attribute("custom:institution", least="0", most="256"),
+        Attribute("custom:score", "Number", mutable=False, least="1", most="5"),
+        Attribute("custom:member", "Boolean"),
+        Attribute("custom:since", "DateTime"),
+    ]
+    assert added(account, pool, *wanted).added == tuple(one.name for one in wanted)
+    there = schema_of_pool(account, pool)
+    assert [there[one.name].same(one) for one in wanted] == [True] * len(wanted)
+    assert added(account, pool, *wanted).before == tuple(one.name for one in wanted)
+
+
+@worlds("fakes", "standin", why="no emulator refuses one of these")
+def test_attributes_that_are_there_or_do_not_fit_are_refused_as_a_whole(world: World) -> None:
+    account = an_account(world)
+    pool = a_pool(world, account, UsernameAttributes=["email"])
+    many = [Attribute(f"custom:a{number}").request() for number in range(51)]
+    account.add_attributes(pool, many[:1])
+    fails(Cause.REFUSED, lambda: account.add_attributes(pool, many[:2]))
+    fails(Cause.REFUSED, lambda: account.add_attributes(pool, many[1:27]))
+    account.add_attributes(pool, many[1:26])
+    account.add_attributes(pool, many[26:50])
+    fails(Cause.REFUSED, lambda: account.add_attributes(pool, many[50:]))
+    assert custom(schema_of_pool(account, pool)) == 50
+
+
+@only_standin("no other server loses an answer after the work")
+@pytest.mark.parametrize("kind", ["500-after", "close-after", "cut"])
+def test_attributes_whose_answer_was_lost_are_read_back(
+    world: StandinWorld, standin: Standin, kind: str
+) -> None:
+    account = AwsAccount(world.region)
+    pool = world.create_pool(**OWN)
+    standin.fault("AddCustomAttributes", kind)
+    assert added(account, pool, Attribute("custom:institution")).added == ("custom:institution",)
 
 
 @EVERYWHERE

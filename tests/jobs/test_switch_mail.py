@@ -10,7 +10,7 @@ import pytest
 from backups import actions, runner
 from backups.core.lifecycle import State
 from backups.engine.ports import Cause, Stop
-from backups.models import AuditEntry, Event, Job, Pool
+from backups.models import AuditEntry, Event, Job, Pool, database_now
 from backups.models.audit import Act
 from backups.runner.mail import KEPT
 from tests.fakes import DEFAULTS, FakePool
@@ -71,6 +71,13 @@ def test_a_pools_mail_goes_through_ses_and_all_else_is_as_it_was(account: Accoun
     assert job.result[KEPT]["user_pool"] == before
 
 
+def test_the_overview_knows_it_at_once(pool: FakePool) -> None:
+    run(ask(pool))
+    assert row(pool).mail == "DEVELOPER", "not only after the next look"
+    run(back(pool))
+    assert row(pool).mail == "COGNITO_DEFAULT"
+
+
 def test_the_way_back_restores_every_setting(account: Account, pool: FakePool) -> None:
     before = account.aws.describe(pool.pool_id)
     run(ask(pool))
@@ -107,10 +114,63 @@ def test_two_writing_jobs_are_never_under_way_at_once(pool: FakePool) -> None:
 
 
 def test_whoever_may_not_restore_may_not_switch(pool: FakePool, pol: actions.Actor, settings: Any) -> None:
-    settings.RESTORE_GROUPS = ["admins"]
+    settings.RESTORE_GROUPS, settings.RESTORE_APPROVALS = ["admins"], "never"
     with pytest.raises(actions.Refused, match="may not restore"):
         ask(pool, pol)
     assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize("policy", ["overwrite", "always"])
+def test_where_a_second_person_is_wanted_nobody_switches_alone(
+    account: Account, pool: FakePool, pol: actions.Actor, settings: Any, policy: str
+) -> None:
+    settings.RESTORE_APPROVALS = policy
+    with pytest.raises(actions.Refused, match="needs a second person here"):
+        ask(pool, pol)
+    assert not Job.objects.exists() and account.aws.calls.total() == 0
+    assert "needs a second person" in actions.switching_refused()
+
+
+def test_where_none_is_wanted_one_person_switches(pool: FakePool, pol: actions.Actor, settings: Any) -> None:
+    settings.RESTORE_APPROVALS = "never"
+    assert run(ask(pool, pol)).state == State.DONE
+    assert actions.switching_refused() == ""
+
+
+def test_the_intent_is_written_down_before_the_writing(account: Account, pool: FakePool) -> None:
+    job = ask(pool)
+    account.aws.fail("update", Cause.DENIED)
+    run(job)
+    acts = list(AuditEntry.objects.filter(job=job.pk).order_by("seq").values_list("act", "result"))
+    assert acts == [
+        (Act.MAIL_ASKED, "asked"),
+        (Act.MAIL_INTENDED, "intended"),
+        (Act.MAIL_ENDED, "failed"),
+    ]
+
+
+def test_a_job_that_breaks_after_the_writing_says_that_it_is_not_known(
+    account: Account, pool: FakePool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(pool_id: str, given: Any) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(account.aws, "update", broken)
+    job = run(ask(pool))
+    assert job.state == State.FAILED and "Whether the settings were written is not known" in job.sentence
+
+
+def test_the_two_ways_are_told_with_what_may_go_out(account: Account, pool: FakePool) -> None:
+    account.aws.mail = replace(account.aws.mail, sent=120)
+    of = row(pool)
+    of.estimated_users = 2_000
+    cognito, ses = actions.mail_days(of, actions.mail_of(of))
+    assert (cognito.limit.ours, cognito.limit.codes, cognito.at_once) == (40, 50, False)
+    assert cognito.last is not None and (cognito.last - database_now()).days in (48, 49), "40 a day"
+    assert (ses.limit.ours, ses.users, ses.at_once) == (49_880, 2_000, True)
+    account.aws.fail("ses", Cause.DENIED, message="Denied.")
+    _, ses = actions.mail_days(of, actions.mail_of(of))
+    assert (ses.users, ses.at_once, ses.limit.why) == (None, False, "Denied.")
 
 
 # --- what is refused before a job is there --------------------------------------------------------------
