@@ -18,6 +18,8 @@ from backups.views import (
     jobs,
     overview,
     people,
+    pool_mail,
+    pool_schema,
     prepare,
     report,
     restore,
@@ -71,9 +73,11 @@ urlpatterns = [
     path("restore/draft/<int:draft>/what/", prepare.what, name="restore-what"),
     path("restore/draft/<int:draft>/how/", prepare.how, name="restore-how"),
     path("restore/<int:job>/", restore.plan, name="plan"),
+    path("restore/<int:job>/plan.<str:form>", restore.download, name="plan-file"),
     path("restore/<int:job>/again/", restore.plan_again, name="plan-again"),
     path("restore/<int:job>/confirm/", restore.confirm, name="confirm-restore"),
     path("restore/<int:job>/start/", restore.start_restore, name="start-restore"),
+    path("restore/<int:job>/schema/", pool_schema.pool_schema, name="plan-schema"),
     # jobs
     path("jobs/", jobs.jobs, name="jobs"),
     path("jobs/<int:job>/", jobs.job, name="job"),
@@ -96,6 +100,8 @@ urlpatterns = [
     path("people/<int:job>/", people.people, name="people"),
     path("people/<int:job>/read/", people.read_people, name="read-people"),
     path("people/<int:job>/invite/", people.invite_people, name="invite-people"),
+    # pools
+    path("pools/<slug:region>/<slug:pool_id>/mail/", pool_mail.pool_mail, name="pool-mail"),
     # audit
     path("audit/", audit.audit, name="audit"),
     # settings

@@ -43,7 +43,8 @@
         const page = new DOMParser().parseFromString(await answer.text(), "text/html");
         for (const now of page.querySelectorAll("[data-part]")) {
           const then = document.getElementById(now.id);
-          if (then && !(now.dataset.part && now.dataset.part === then.dataset.part)) then.replaceWith(document.adoptNode(now));
+          if (!then || (now.dataset.part && now.dataset.part === then.dataset.part)) continue;
+          window.keepFocus(then, () => { then.replaceWith(document.adoptNode(now)); return now; });
         }
       }
       return true;

@@ -35,10 +35,18 @@ from backups.actions.invite import (
     readings,
     start_invite,
 )
-from backups.actions.mail import PoolMail, mail_confirmation, mail_of, switch_mail
-from backups.actions.reporting import identity_map, report
+from backups.actions.mail import (
+    PoolMail,
+    mail_confirmation,
+    mail_days,
+    mail_of,
+    switch_mail,
+    switching_refused,
+)
+from backups.actions.reporting import identity_map, planned, report
 from backups.actions.restoring import (
     confirmation,
+    groups_of,
     plan_again,
     plan_chosen,
     plan_restore,
@@ -47,6 +55,7 @@ from backups.actions.restoring import (
     stopped,
 )
 from backups.actions.running import cancel, may_resume, pause, resume
+from backups.actions.schema import Schema, add_to_schema, lacked, schema_confirmation, schema_of
 from backups.actions.undo import confirmation_of_undo, may_undo, plan_undo, start_undo, to_undo
 
 __all__ = [
@@ -55,8 +64,10 @@ __all__ = [
     "Actor",
     "PoolMail",
     "Refused",
+    "Schema",
     "accept_fall",
     "actor_of",
+    "add_to_schema",
     "aftercare_of",
     "cancel",
     "check_backup",
@@ -64,9 +75,12 @@ __all__ = [
     "confirmation_of_invite",
     "confirmation_of_undo",
     "differences",
+    "groups_of",
     "identity_map",
+    "lacked",
     "look",
     "mail_confirmation",
+    "mail_days",
     "mail_of",
     "may_resume",
     "may_undo",
@@ -78,6 +92,7 @@ __all__ = [
     "plan_chosen",
     "plan_restore",
     "plan_undo",
+    "planned",
     "proposed",
     "read_history",
     "read_people",
@@ -88,6 +103,8 @@ __all__ = [
     "report",
     "resume",
     "reveal",
+    "schema_confirmation",
+    "schema_of",
     "set_policy",
     "start_backup",
     "start_compare",
@@ -99,6 +116,7 @@ __all__ = [
     "start_undo",
     "stopped",
     "switch_mail",
+    "switching_refused",
     "tick",
     "to_undo",
     "untick",

@@ -1,4 +1,4 @@
-"""What a restore leaves behind for others: who became whom, and its report."""
+"""What a restore leaves behind for others: its plan, who became whom, and its report."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from backups import access
 from backups.actions.asking import Actor, Refused, may_now, note
 from backups.core.map_sql import BadTemplate, Unwritable
 from backups.engine.ports import PortError
-from backups.models import Job
+from backups.models import Job, Plan
 from backups.models.audit import Act
 from backups.runner import report as reports
 
@@ -29,6 +29,14 @@ def identity_map(actor: Actor, job: Job, form: str = "csv") -> Iterator[str]:
     users = reports.mapped(job).count()
     note(actor, Act.IDENTITY_MAP_DOWNLOADED, pool=job.pool_name, job=job.pk, what=form, users=users)
     return pieces
+
+
+def planned(actor: Actor, plan: Plan, form: str) -> Iterator[str]:
+    """Every line of a plan as pieces of a file, ``form`` csv or json; the entry comes first."""
+    may_now(actor, access.Action.DOWNLOAD)
+    users = plan.job.items.count()
+    note(actor, Act.PLAN_DOWNLOADED, pool=plan.job.pool_text, job=plan.job_id, what=form, users=users)
+    return reports.planned(plan, form)
 
 
 def report(actor: Actor, job: Job) -> Iterator[bytes]:

@@ -16,18 +16,20 @@ from backups.actions.asking import (
     side,
     start,
 )
+from backups.core import asked
 from backups.core.choices import EVERYTHING_MISSING, Choices, Existing
 from backups.core.lifecycle import State
 from backups.core.plan import Action, Messages
 from backups.core.preflight import Check, stops
-from backups.core.snapshot import environment_of
+from backups.core.snapshot import environment_of, mask
 from backups.models import Job, Plan, Pool
 from backups.models.audit import Act
 from backups.runner import chosen as choosing
+from backups.runner import decide
 from backups.runner.chosen import Chosen
-from backups.runner.plan import choices_of
 
 ORDERS = ("backup", "changed")
+LIST, GROUPS = "list", "groups"
 SMALLEST_SHARE = 0.05
 AT_ONCE = 1000  # keys in one question to the database
 WRITES = (Action.CREATE, Action.UPDATE)
@@ -69,14 +71,13 @@ def plan_chosen(actor: Actor, chosen: Chosen, shown: int) -> Job:
     return plan_restore(actor, comparison.params["from"], pool, choices=choices, shown=shown)
 
 
-def plan_again(actor: Actor, plan: Job) -> Job:
-    """The same plan on the pool as it is now: the same backup, and the same choices."""
+def plan_again(actor: Actor, plan: Job, choices: Choices | None = None) -> Job:
+    """The same plan on the pool as it is now: the same backup, and the same choices or these."""
     pool = Pool.objects.filter(region=plan.region, pool_id=plan.pool_id).first()
     if pool is None:
         raise Refused(f"No pool {plan.pool_id} was seen in the configured Regions. Nothing was started.", 404)
-    choices = choices_of(plan)
-    if "choices" not in plan.params:  # of an earlier version, where nobody was asked about a guard
-        choices = replace(choices, guards=frozenset())
+    if choices is None:
+        choices = decide.before(plan)
     return plan_restore(actor, plan.params["source"], pool, choices=choices)
 
 
@@ -90,12 +91,14 @@ def start_restore(
     reason: str,
     share: float | None = None,
     order: str | Sequence[str] = "backup",
+    first: str = "",
     only: Sequence[str] | None = None,
 ) -> Job:
     """Carry out a plan that somebody has looked at. Raises Refused; then nothing was written.
 
     ``share`` of the quotas, above 0 and at most 1; None: the setting. ``order`` of invitations, and of
-    everything else: "backup", "changed" (last changed first), or keys of the plan's lines that come first.
+    everything else: "backup", "changed" (last changed first), "list" or "groups" of the users (e-mails or
+    Usernames) or groups whom ``first`` names, one a line; or keys of the plan's lines that come first.
     ``only``: keys of the plan's lines that are carried out now; the plan can be started again afterwards.
     """
     keys = None if only is None else tuple(dict.fromkeys(only))
@@ -104,7 +107,7 @@ def start_restore(
     params: dict[str, object] = {"plan": plan.pk, "messages": messages, "source": plan.source}
     if share is not None:
         params["share"] = _share(share)
-    params["order"] = _order(plan, order)
+    params["order"] = wanted = _order(plan, order, first)
     if keys is not None:
         params["only"] = list(keys)
     job = Job(kind=Job.Kind.RESTORE, queue=Job.Queue.WRITE, params=params, reason=reason.strip())
@@ -125,7 +128,7 @@ def start_restore(
             create=int(plan.counts["create"]),
             update=int(plan.counts.get("update", 0)),
             share="as set" if share is None else f"{share:g}",
-            order=order if isinstance(order, str) else f"{len(order):,} first",
+            order=_in_words(wanted),
             reason=reason.strip(),
             **told,
             **break_glass(actor),
@@ -147,6 +150,13 @@ def proposed(plan: Plan) -> list[str]:
     wanted = {email.casefold() for email in settings.OPERATOR_EMAILS}
     rows = plan.job.items.filter(action__in=WRITES).order_by("position").values_list("key", "email")
     return [key for key, email in rows.iterator() if email.casefold() in wanted]
+
+
+def groups_of(plan: Plan) -> list[str]:
+    """Groups of those whom the plan writes, as in the backup: also privileged ones that they stay out of."""
+    rows = plan.job.items.filter(action__in=WRITES).exclude(groups=[], withheld=[]).order_by()
+    pairs = rows.values_list("groups", "withheld").distinct()
+    return sorted({name for groups, withheld in pairs for name in (*groups, *withheld)})
 
 
 def _told(choices: Choices) -> dict[str, object]:
@@ -194,14 +204,57 @@ def _share(share: float) -> float:
     return share
 
 
-def _order(plan: Plan, order: str | Sequence[str]) -> str | list[str]:
-    if isinstance(order, str):
-        if order not in ORDERS:
-            raise Refused("Choose who comes first: as in the backup, or who changed last.", 400)
+def _order(plan: Plan, order: str | Sequence[str], first: str) -> str | list[str] | dict[str, list[str]]:
+    """As the job's params have it: a word, keys who come first, or groups whose users do."""
+    if not isinstance(order, str):
+        keys = list(dict.fromkeys(order))
+        _known(plan, keys, "who come first")
+        return keys
+    if order in ORDERS:
         return order
-    first = list(dict.fromkeys(order))
-    _known(plan, first, "who come first")
-    return first
+    if order not in (LIST, GROUPS):
+        raise Refused(
+            "Choose who comes first: as in the backup, who changed last, or users or groups that you name.",
+            400,
+        )
+    try:
+        named = asked.in_turn(first)
+    except asked.NotAsked as error:
+        raise Refused(f"{error} Nothing was written.", 400) from None
+    return _listed(plan, named) if order == LIST else {GROUPS: _grouped(plan, named)}
+
+
+def _in_words(order: str | list[str] | dict[str, list[str]]) -> str:
+    if isinstance(order, dict):
+        return f"groups first: {', '.join(order[GROUPS])}"
+    return order if isinstance(order, str) else f"{len(order):,} first"
+
+
+def _listed(plan: Plan, named: Sequence[str]) -> list[str]:
+    """Keys of those whom the plan writes, by e-mail or Username, in this order; case is no difference."""
+    found: dict[str, list[str]] = {name.casefold(): [] for name in named}
+    rows = plan.job.items.filter(action__in=WRITES).order_by("position")
+    for key, *names in rows.values_list("key", "email", "old_username").iterator():
+        for name in {name.casefold() for name in names}.intersection(found):
+            found[name].append(key)
+    if strangers := [name for name in named if not found[name.casefold()]]:
+        some = ", ".join(map(mask, strangers[:5]))
+        raise Refused(
+            f"{len(strangers):,} of those who come first are not restored by this plan: {some}. "
+            "Nothing was written.",
+            400,
+        )
+    return list(dict.fromkeys(key for keys in found.values() for key in keys))
+
+
+def _grouped(plan: Plan, named: Sequence[str]) -> list[str]:
+    if strangers := set(named).difference(groups_of(plan)):
+        raise Refused(
+            f"Nobody in this plan comes back into a group called {', '.join(sorted(strangers))}. "
+            "Nothing was written.",
+            400,
+        )
+    return list(named)
 
 
 def _known(plan: Plan, keys: Sequence[str], who: str) -> None:

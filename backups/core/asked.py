@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 
 from backups.core.choices import Choices, Condition, Existing, Guard, How
+from backups.core.plan import ADDRESSES
 
 MOST_NAMES, LONGEST_NAME = 100_000, 2_048
 MOST_TESTS, LONGEST_VALUE = 20, 2_048
@@ -30,6 +31,16 @@ def names(text: str) -> tuple[str, ...]:
     if any(len(name) > LONGEST_NAME for name in found):
         raise NotAsked(f"A name in the list has more than {LONGEST_NAME:,} characters: is it parted rightly?")
     return tuple(sorted(found))
+
+
+def in_turn(text: str) -> tuple[str, ...]:
+    """Users or groups who come first, one a line, each once, in their order. Raises NotAsked."""
+    found = tuple(dict.fromkeys(name for line in text.splitlines() if (name := line.strip())))
+    if not found:
+        raise NotAsked("Nobody is named who comes first.")
+    if len(found) > MOST_NAMES:
+        raise NotAsked(f"{len(found):,} are named to come first; {MOST_NAMES:,} are the most.")
+    return found
 
 
 def tests(fields: Sequence[str], hows: Sequence[str], values: Sequence[str]) -> tuple[Condition, ...]:
@@ -64,9 +75,16 @@ def treatment(existing: str, guards: Collection[str]) -> tuple[Existing, frozens
     return Existing(existing), frozenset(map(Guard, guards))
 
 
+def guessable(name: str) -> bool:
+    """Whether a default may be written for a required attribute: nobody's address is guessed."""
+    return name.removesuffix("_verified") not in ADDRESSES
+
+
 def defaults(typed: Mapping[str, str]) -> dict[str, str]:
     """Required attribute -> what is written for who lacks it; an empty one is none. Raises NotAsked."""
     given = {name: value.strip() for name, value in typed.items() if value.strip()}
+    if addresses := sorted(name for name in given if not guessable(name)):
+        raise NotAsked(f"Nobody's address is guessed: {', '.join(addresses)} cannot have a default.")
     if long := [name for name, value in given.items() if len(value) > LONGEST_VALUE]:
         raise NotAsked(f"What is to be written as {long[0]} has more than {LONGEST_VALUE:,} characters.")
     return given
@@ -81,6 +99,14 @@ def in_words(choices: Choices) -> list[str]:
     if choices.existing is not Existing.SKIP:
         told.append(f"who exists: {_EXISTING[choices.existing]}")
     told += [f"allowed: {_GUARDS[guard]}" for guard in sorted(choices.guards)]
+    if choices.link:
+        told.append("users who sign in through a provider too are made, and linked again")
+    if number := len(choices.again):
+        one, same = ("person", "is the same person") if number == 1 else ("people", "are the same people")
+        told.append(f"{number:,} {one} who registered again {same}")
+    told += [f"where {name} is missing: “{value}”" for name, value in sorted(choices.defaults.items())]
+    if choices.leave_out:
+        told.append(f"left out: {', '.join(sorted(choices.leave_out))}")
     return told
 
 
@@ -89,6 +115,7 @@ _GUARDS = {
     Guard.ENABLE: "re-enable disabled users",
     Guard.PRIVILEGED: "add to privileged groups",
     Guard.NEWER: "overwrite newer data",
+    Guard.REPLACE: "delete unconfirmed sign-ups",
 }
 HOWS = {How.IS: "is", How.BEGINS: "begins with", How.HAS: "holds", How.LACKS: "does not hold"}
 

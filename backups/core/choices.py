@@ -31,6 +31,7 @@ class Guard(StrEnum):
     ENABLE = "enable"  # enable users who are disabled in the pool
     PRIVILEGED = "privileged"  # put users into groups that have an IAM role, or are listed in the settings
     NEWER = "newer"  # overwrite users who changed after the backup was made
+    REPLACE = "replace"  # delete sign-ups that were begun under a user's name and never confirmed
 
 
 class How(StrEnum):

@@ -50,23 +50,30 @@ LEDGER = (
         "outcome",
         "reason",
     ),
-    *("why", "step", "enabled", "groups", "withheld", "changes", "messages", "confirmed", "intended_at"),
+    *("why", "step", "enabled", "groups", "withheld", "changes", "removes", "messages", "confirmed"),
+    "intended_at",
 )
 """Columns of the ledger. ``why`` is the reason's sentence."""
 
+PLANNED = (
+    *("position", "email", "old_username", "old_sub", "new_username", "new_sub", "action", "reason", "why"),
+    *("enabled", "groups", "withheld", "changes", "removes"),
+)
+"""Columns of a plan's lines: those of the ledger that are known before anything is written."""
 
-def ledger_row(item: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of the ledger, with the columns of LEDGER but ``why``, and with the reason's ``detail``."""
+
+def ledger_row(item: Mapping[str, Any], columns: Sequence[str] = LEDGER) -> dict[str, Any]:
+    """A row of the ledger, with these columns but ``why``, and with the reason's ``detail``."""
     reason = str(item["reason"])
     why = sentence(reason, str(item["detail"])) if reason else ""
-    return {name: why if name == "why" else item[name] for name in LEDGER}
+    return {name: why if name == "why" else item[name] for name in columns}
 
 
-def ledger_csv(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+def ledger_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] = LEDGER) -> Iterator[str]:
     """For a spreadsheet, as core.differences writes one. Lists are JSON in their cell."""
-    yield spreadsheet(LEDGER)
+    yield spreadsheet(columns)
     for row in rows:
-        yield spreadsheet(_cell(row[name]) for name in LEDGER)
+        yield spreadsheet(_cell(row[name]) for name in columns)
 
 
 def listed(head: Mapping[str, Any], name: str, rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """The steps of one user, in their order, each told when it is done.
 
-    a create   look, where an earlier try may have made it -> create -> disable -> password -> groups
-               -> links -> read back
+    a create   look, where an earlier try may have made it -> delete the unconfirmed account that has the
+               name, where that was allowed -> create -> disable -> password -> groups -> links -> read back
     an update  read: still as planned? -> disable -> attributes -> enable -> groups -> read back
 
 Every step may be repeated but the create: one whose answer was lost is settled by reading back before
@@ -83,7 +83,11 @@ class Steps:
             if state.confirmed:
                 return state  # everything stands since an earlier try: only the invitation is left
             if not state.new_username:
-                state = self._create(line, intended, asked_before=task.begun is not None)
+                begun = task.begun is not None
+                if line.removes and not self._make_way(line, begun=begun):
+                    return replace(state, outcome="skipped", reason="changed-since")
+                # Where one was just deleted, "exists" may be the pool being slow to notice: a look tells.
+                state = self._create(line, intended, asked_before=begun or bool(line.removes))
                 if state.outcome:
                     return state
                 self.report.outcome(state)
@@ -95,6 +99,21 @@ class Steps:
             return self._settle(line, state)
         except PortError as error:
             return _failed(state, error)
+
+    def _make_way(self, line: Line, *, begun: bool) -> bool:
+        """Delete the account that nobody confirmed; False where it is not as it was planned any more."""
+        if (entry := self._look(line.removes)) is None:
+            return True
+        user = User.of(entry)
+        if user.status != "UNCONFIRMED" or fingerprint(user) != line.seen:
+            return begun  # an earlier try may have created this one: the create's own look tells
+        try:
+            self.pool.delete_user(line.removes)
+        except PortError as error:
+            if error.cause is not Cause.LOST or self._look(line.removes) is not None:
+                raise
+        self.report.say("note", f"{mask(line.user.label)}: the account that nobody confirmed was deleted")
+        return True
 
     def _is_in(self, state: Outcome) -> bool:
         """Whether an earlier try set the password and died; its owner may have changed it since."""

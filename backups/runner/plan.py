@@ -17,7 +17,7 @@ from django.db import transaction
 
 from backups import catalogue, wiring
 from backups.core import diff, mail, plan, preflight
-from backups.core.choices import Choices, Guard, Scope
+from backups.core.choices import Choices, Existing, Guard, Scope
 from backups.core.lifecycle import State
 from backups.core.matching import Index, Rules
 from backups.core.plan import Counts, Line, Terms
@@ -47,6 +47,8 @@ def make_plan(job: Job, report: JobReport) -> Ended:
             assert live.facts is not None
             read_at, facts = database_now(), live.facts
             catalogue.note_pool(facts)
+            if asked.existing is Existing.SKIP:
+                live.forget_members()
             report.phase("Planning")
             counts = Counts()
             scope = Scope(asked, facts.fold, backup.memberships, keys)
@@ -67,6 +69,7 @@ def make_plan(job: Job, report: JobReport) -> Ended:
             )
             numbers = counts.as_json(facts, settings.MAIL_RESERVE, ledger.mails_today())
             needs = mail.needs(counts, limit, database_now())
+            numbers["reasons"] = Item.by_reason(job.pk)
             numbers["needs"] = {way.value: need.as_json() for way, need in needs.items()}
             with transaction.atomic():
                 Plan.objects.filter(job=job).delete()
@@ -149,14 +152,15 @@ def privileged(backup: Reading, live: Reading) -> frozenset[str]:
 
 def terms_of(job: Job, source_name: str, backup: Reading, live: Reading) -> Terms:
     """What decides each line of this plan besides the user. Reads the backup once where it has no date."""
-    facts = live.facts
+    facts, asked = live.facts, choices_of(job)
     assert facts is not None
     return Terms(
         facts,
-        choices_of(job),
+        asked,
         taken_at=taken_at(source_name, backup),
         memberships=backup.memberships,
-        members=live.memberships or {},
+        # Only who is written over may be in some of the groups already.
+        members={} if asked.existing is Existing.SKIP else live.memberships or {},
         privileged=privileged(backup, live),
         factors=backup.factors or {},
         admins=frozenset(map(facts.fold, settings.APPLICATION_ADMIN_EMAILS)),
@@ -169,13 +173,14 @@ def plan_lines(
     """The plan of this job, on both sides as they were read; ``scope`` where the caller asks it afterwards.
 
     Without one, whoever was chosen from a comparison is not asked for again: the job's items name them.
+    Nothing is done before the first line is asked for.
     """
     terms = terms_of(job, source_name, backup, live)
-    index = Index(Rules.of(terms.facts))
+    index = Index(Rules.of(terms.facts), at=live.at)
     # Of a live pool everybody has a mark, in the order of the users.
     for (_, place), user in zip(live.marks(), live.users(), strict=True):
         index.add(user, place)
-    return plan.lines(
+    yield from plan.lines(
         backup.users,
         index,
         terms.facts,
@@ -187,7 +192,6 @@ def plan_lines(
         privileged=terms.privileged,
         factors=terms.factors,
         admins=terms.admins,
-        at=live.at,
         restored=ledger.restored_but_by(job),
         unfinished=ledger.unfinished(job),
     )
@@ -222,6 +226,7 @@ def _keep(job: Job, lines: Iterable[Line], counts: Counts, report: JobReport) ->
                 changes=[list(change) for change in line.changes],
                 withheld=list(line.withheld),
                 seen=line.seen,
+                removes=line.removes,
                 enabled=user.enabled,
                 new_sub=line.known.sub if line.known else "",
                 new_username=line.known.username if line.known else "",

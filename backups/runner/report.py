@@ -209,6 +209,16 @@ def entries_of(job: Job, plan: Plan | None) -> QuerySet[AuditEntry]:
     return AuditEntry.objects.filter(job__in=jobs).order_by("seq")
 
 
+def planned(plan: Plan, form: str) -> Iterator[str]:
+    """Every line of a plan, ``form`` csv or json; in JSON with all that the plan rests on and counted."""
+    names = [*(name for name in written.PLANNED if name != "why"), "detail"]
+    items = plan.job.items.order_by("position").values(*names).iterator(chunk_size=CHUNK)
+    rows = (written.ledger_row(item, written.PLANNED) for item in items)
+    if form == "csv":
+        return written.ledger_csv(rows, written.PLANNED)
+    return written.listed({**_plan(plan), "choices": plan.choices, "checks": plan.checks}, "users", rows)
+
+
 def _plan(plan: Plan) -> dict[str, Any]:
     names = ("digest", "source", "source_sha256", "source_pool", "counts", "refusals", "warnings", "facts")
     told = {name: getattr(plan, name) for name in names}

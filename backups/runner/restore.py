@@ -75,6 +75,7 @@ def carry_out(job: Job, report: JobReport) -> Ended:
                 stored,
                 create=planned[Action.CREATE],
                 update=planned[Action.UPDATE],
+                delete=job.items.exclude(removes="").count(),
                 before=str(job.result.get("before", "")),
                 messages=messages.value,
             )
@@ -219,16 +220,32 @@ def _first(job: Job, backup: Reading, lines: Iterator[Line]) -> Sequence[str]:
 
     Whatever was chosen, the application's administrators come first, as in the plan.
     """
-    order: str | list[str] = job.params.get("order", "backup")
+    order: str | list[str] | dict[str, list[str]] = job.params.get("order", "backup")
     if order == "backup":
         return ()
-    keys = order
+    keys: Sequence[str] = order if isinstance(order, list) else ()
+    if isinstance(order, dict):
+        keys = _of_groups(job, order["groups"])
     if order == "changed":
         there = set(_pending(job).values_list("key", flat=True))
         dates = {user.key: in_utc(user.modified) for user in backup.users() if user.key in there}
         keys = sorted(dates, key=lambda key: dates[key], reverse=True)
     administrators = [line.key for line in takewhile(lambda line: line.first, lines)]
     return tuple(dict.fromkeys((*administrators, *keys)))
+
+
+def _of_groups(job: Job, groups: Sequence[str]) -> list[str]:
+    """Keys of who is in one of these groups by the plan, those of the first group first.
+
+    Also of whom a guard keeps out of it: who somebody is does not hang on what they may.
+    """
+    turn = {name: place for place, name in enumerate(groups)}
+    found: list[tuple[int, str]] = []
+    rows = _pending(job).exclude(groups=[], withheld=[]).order_by("position")
+    for key, into, withheld in rows.values_list("key", "groups", "withheld").iterator():
+        if places := [turn[name] for name in (*into, *withheld) if name in turn]:
+            found.append((min(places), key))
+    return [key for _, key in sorted(found, key=lambda one: one[0])]
 
 
 def _beside(job: Job, lines: Iterator[Line], wanted: Callable[[str], bool]) -> Iterator[tuple[Item, Line]]:
@@ -254,8 +271,12 @@ def _task(item: Item, line: Line, terms: Terms) -> Task | None:
         )
         return Task(confirmed, _begun(item), intended)
     if begun:
-        return Task(plan.creation(line.position, line.user, terms), _begun(item), intended)
-    return Task(line) if line.action is Action.CREATE else None
+        line = plan.creation(line.position, line.user, terms)
+    elif line.action is not Action.CREATE:
+        return None
+    # Only the account that somebody saw in the plan is deleted.
+    line = replace(line, removes=item.removes, seen=item.seen)
+    return Task(line, _begun(item) if begun else None, intended)
 
 
 def _here_by_now(line: Line) -> Outcome:

@@ -18,10 +18,22 @@ NAV = (
     ("home", "Overview", ("look", "back-up")),
     ("backups", "Backups", ("backup",)),
     ("compare", "Compare", ("comparison", "history", "find", "found")),
-    ("restore", "Restore", ("plan", "restore-what", "restore-how", "confirm-restore")),
+    (
+        "restore",
+        "Restore",
+        (
+            "plan",
+            "restore-what",
+            "restore-how",
+            "confirm-restore",
+            "start-restore",
+            "plan-again",
+            "plan-schema",
+        ),
+    ),
     ("jobs", "Jobs", ("job", "map", "aftercare", "report", "undo", "people")),
     ("audit", "Audit", ()),
-    ("settings", "Settings", ("set-policy", "send-test")),
+    ("settings", "Settings", ("set-policy", "send-test", "pool-mail")),
 )
 
 

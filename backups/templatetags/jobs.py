@@ -15,6 +15,7 @@ from backups import actions
 from backups.core import plan
 from backups.core.lastgood import Rule
 from backups.core.lifecycle import State
+from backups.core.mail import SES
 from backups.core.progress import OUTCOMES, Segment, fold, segments, span, time_left
 from backups.models import Event, Item, Job, Plan
 from backups.models.audit import Act
@@ -52,6 +53,7 @@ ACTS: dict[str, str] = {
     Act.HISTORY_READ: "read the history of a user",
     Act.PLAN_ASKED: "asked for a restore plan",
     Act.PLAN_ENDED: "restore plan ended",
+    Act.PLAN_DOWNLOADED: "downloaded a restore plan",
     Act.RESTORE_ASKED: "asked for a restore",
     Act.RESTORE_INTENDED: "restore is about to write",
     Act.RESTORE_ENDED: "restore ended",
@@ -61,7 +63,11 @@ ACTS: dict[str, str] = {
     Act.INVITE_ASKED: "asked for invitations",
     Act.INVITE_ENDED: "sent invitations",
     Act.MAIL_ASKED: "asked to switch a pool's mail",
+    Act.MAIL_INTENDED: "is about to switch a pool's mail",
     Act.MAIL_ENDED: "switched a pool's mail",
+    Act.SCHEMA_ASKED: "asked for attributes in a pool's schema",
+    Act.SCHEMA_INTENDED: "is about to add to a pool's schema",
+    Act.SCHEMA_ENDED: "added to a pool's schema",
     Act.AFTERCARE_TICKED: "ticked aftercare",
     Act.REPORT_DOWNLOADED: "downloaded a report",
     Act.JOB_PAUSED: "asked to pause a job",
@@ -133,11 +139,31 @@ def in_words(job: Job) -> str:
     if job.kind == Job.Kind.INVITE:
         invited = plural(job.counters.get("messages", 0), "person,people")
         return f"Invited {invited} in {place}" if job.over else f"Inviting people in {place}"
+    if job.kind == Job.Kind.MAIL:
+        return _switching(job, place)
+    if job.kind == Job.Kind.SCHEMA:
+        return _adding(job, place)
     if job.state in (State.DONE, State.DONE_WITH_FAILURES):
         return f"Restored {plural(job.result.get('created', job.counters.get('created')), 'user')} to {place}"
     many = planned(job)
     users = plural(many, "user") if many is not None else "users"
     return f"Restoring {users} to {place}" if not job.over else f"Restore of {users} to {place}"
+
+
+def _switching(job: Job, place: str) -> str:
+    to = "SES" if job.params["wanted"]["EmailSendingAccount"] == SES else "Cognito"
+    what = f"the mail of {place} to {to}"
+    if job.state in (State.DONE, State.DONE_WITH_FAILURES):
+        return f"Switched {what}"
+    return f"Switch of {what}" if job.over else f"Switching {what}"
+
+
+def _adding(job: Job, place: str) -> str:
+    where = f"to the schema of {place}"
+    if job.state in (State.DONE, State.DONE_WITH_FAILURES):
+        return f"Added {plural(job.result['added'], 'attribute')} {where}"
+    what = plural(len(job.params["attributes"]), "attribute")
+    return f"Addition of {what} {where}" if job.over else f"Adding {what} {where}"
 
 
 def planned(job: Job) -> int | None:
@@ -340,4 +366,9 @@ def _kept(job: Job) -> str:
         return "The backup is not finished: it gets no manifest, and is never listed as whole."
     if job.kind == Job.Kind.KEEP:
         return "What was copied so far stays; keeping it again goes on from there. The original is as it was."
+    if job.kind in (Job.Kind.MAIL, Job.Kind.SCHEMA):
+        return (
+            "It is cancelled before anything is written, or not at all: the writing takes a moment, and the "
+            "job’s end says what was written."
+        )
     return "Nothing was written, and nothing has to be taken back."

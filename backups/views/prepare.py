@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, cast
 
@@ -17,6 +18,7 @@ from backups.core import asked
 from backups.core.asked import NotAsked
 from backups.core.choices import Choices, Existing, Guard, How
 from backups.models import Backup, Draft, Operator, Pool
+from backups.templatetags.restoring import ALLOW
 
 ROWS = 3
 """Conditions that the page offers; rows of a draft that has more are all shown."""
@@ -25,6 +27,8 @@ LARGEST_LIST = 10 << 20
 """Bytes of an uploaded list."""
 ROW = ("field", "how", "value")
 FIELDS = ("group", "status", "enabled", "username", "email", "name")
+DECIDED = ("again", "defaults", "leave_out")
+"""Choices that the page of an earlier plan asked for, and no step here does."""
 
 
 @never_cache
@@ -105,6 +109,8 @@ def _keep(request: HttpRequest, draft: Draft) -> HttpResponse:
         said = "Choose the backup to restore from. Nothing was planned."
         return _what(request, draft if draft.pk else None, "", before, said, 400, request.POST.dict())
     Draft.objects.filter(changed_at__lt=timezone.now() - KEPT).delete()
+    if source != draft.source:  # whoever was said to be the same person was in the other backup
+        before = replace(before, again=frozenset())
     draft.source = source
     draft.choices = before.as_json() | {"users": None, "tests": [], "chosen": None} | limits
     draft.save()
@@ -179,6 +185,7 @@ def _how(
         "draft": draft,
         "source": forms.side(draft.source),
         "limits": asked.in_words(Choices(users=choices.users, tests=choices.tests)),
+        "decided": asked.in_words(replace(Choices(), **{name: getattr(choices, name) for name in DECIDED})),
         "pools": forms.pools_to_choose(pool),
         "gone": Pool.objects.filter(presence=Pool.Presence.GONE),
         "existing": choices.existing.value,
@@ -199,11 +206,6 @@ WAYS = {
         "Fields that differ get the backup's value, and memberships that are missing come back. Nothing is "
         "removed.",
     ),
-}
-ALLOW = {
-    Guard.ENABLE: "re-enable users who are disabled in the pool",
-    Guard.PRIVILEGED: "put users into privileged groups: those with an IAM role, or named in the settings",
-    Guard.NEWER: "overwrite users who were changed after the backup was made",
 }
 
 

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from backups import access, actions, forms
 from backups.core import plan as plans
+from backups.core.asked import NotAsked
+from backups.core.choices import Choices
 from backups.core.lifecycle import State
-from backups.models import Backup, Item, Job, Plan
+from backups.models import Backup, Draft, Item, Job, Operator, Plan
+from backups.runner import decide
+from backups.runner.plan import choices_of
+from backups.runner.sources import FILE
 from backups.templatetags.context import revealed
 
-ACTIONS = ("create", "update", "skip", "cannot")
-FIELDS = ("messages", "reason", "typed", "share", "order")
+WRITES = ("create", "update")
+ACTIONS = (*WRITES, "skip", "cannot")
+ONLY = {
+    "disabled": ("users who come back disabled", Q(action="create", enabled=False)),
+    "withheld": ("users who are kept out of privileged groups", ~Q(withheld=[])),
+}
+"""What the list of users can be narrowed to besides a reason: in words, and as a filter."""
+DEFAULT = "default:"
+FILES = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
+FIELDS = ("messages", "reason", "typed", "share", "order", "first")
 CHOOSE = "Choose how people get in again: silent, invite or later. Nothing was written."
 NEVER = "No invitation would ever go out: all mails of a day are kept for codes (MAIL_RESERVE)."
 WAYS = {
@@ -68,6 +82,7 @@ def start_restore(request: HttpRequest, job: int) -> HttpResponse:
             digest=forms.given(request.POST, "digest"),
             share=_share(given["share"]),
             order=given["order"] or "backup",
+            first=str(request.POST.get("first", "")).replace("\0", ""),
             only=only or None,
         )
     except actions.Refused as refused:
@@ -75,16 +90,64 @@ def start_restore(request: HttpRequest, job: int) -> HttpResponse:
     return HttpResponseRedirect(reverse("job", args=[started.pk]))
 
 
+@never_cache
+@require_GET  # HEAD would leave an entry for what nobody got
+def download(request: HttpRequest, job: int, form: str) -> HttpResponse | StreamingHttpResponse:
+    """Every line of the plan as a file."""
+    forms.need(request, access.Action.DOWNLOAD)
+    found = _job(job)
+    made = _made(found)
+    if form not in FILES:
+        raise Http404
+    if made is None:
+        return _plan(request, found, "There is no plan to download yet.", 409)
+    try:
+        lines = actions.planned(actions.actor_of(request), made, form)
+    except actions.Refused as refused:
+        return _plan(request, found, str(refused), refused.status)
+    return StreamingHttpResponse(
+        forms.some_at_a_time(lines),
+        content_type=FILES[form],
+        headers={"Content-Disposition": f'attachment; filename="plan-{job}.{form}"'},
+    )
+
+
 @require_POST
 def plan_again(request: HttpRequest, job: int) -> HttpResponse:
-    """The same plan once more: whoever was chosen for it is chosen again."""
+    """The same plan once more, with what was decided on its page: whoever was chosen is chosen again."""
     forms.need(request, access.Action.PLAN)
     before = _job(job)
+    choices = None
     try:
-        made = actions.plan_again(actions.actor_of(request), before)
+        choices = _decided(request, before)
+        made = actions.plan_again(actions.actor_of(request), before, choices)
+    except NotAsked as error:
+        return _plan(request, before, f"{error} Nothing was planned.", 400)
     except actions.Refused as refused:
-        return _plan(request, before, str(refused), refused.status)
+        return _plan(request, before, str(refused), refused.status, choices)
+    mine = Draft.objects.filter(plan=before, owner=cast(Operator, request.user).unique_id)
+    mine.update(plan=made, choices=made.params["choices"])
     return HttpResponseRedirect(reverse("plan", args=[made.pk]))
+
+
+def _decided(request: HttpRequest, job: Job) -> Choices | None:
+    """What was ticked on the plan's page; None where nothing was asked. Raises NotAsked."""
+    made = _made(job)
+    if made is None or not forms.given(request.POST, "decided"):
+        return None
+    return decide.decided(
+        made,
+        people=request.POST.getlist("people"),
+        others=request.POST.getlist("others"),
+        defaults={
+            name.removeprefix(DEFAULT): forms.given(request.POST, name)
+            for name in request.POST
+            if name.startswith(DEFAULT)
+        },
+        leave_out=request.POST.getlist("leave_out"),
+        guards=request.POST.getlist("guards"),
+        link=bool(forms.given(request.POST, "link")),
+    )
 
 
 def _share(typed: str) -> float | None:
@@ -100,8 +163,11 @@ def _job(job: int) -> Job:
     return get_object_or_404(plans.exclude(params__has_any_keys=["undo", "people"]), pk=job)
 
 
-def _plan(request: HttpRequest, job: Job, refused: str = "", status: int = 200) -> HttpResponse:
-    context: dict[str, Any] = {"job": job, "refused": refused}
+def _plan(
+    request: HttpRequest, job: Job, refused: str = "", status: int = 200, ticked: Choices | None = None
+) -> HttpResponse:
+    """``ticked``: what somebody decided, where the next plan was refused; None: as this one was made."""
+    context: dict[str, Any] = {"job": job, "refused": refused, "ticked": ticked}
     made = _made(job)
     if made is not None:
         context |= _of_plan(request, job, made)
@@ -141,6 +207,7 @@ def _confirm(
         "proposed": proposed,
         "try_type": actions.confirmation(made, proposed) if proposed else "",
         "to_type": actions.confirmation(made),
+        "groups": actions.groups_of(made),
         "share": settings.QUOTA_SHARE,
         "given": given,
         "refused": refused,
@@ -150,26 +217,35 @@ def _confirm(
 
 def _of_plan(request: HttpRequest, job: Job, made: Plan) -> dict[str, Any]:
     counts = made.counts
-    create = int(counts.get("create", 0))
+    by_reason = _by_reason(made)
+    planned = sum(int(counts.get(name, 0)) for name in ACTIONS)
     return {
         "plan": made,
         "source": Backup.objects.filter(key=made.source).first(),
         "counts": counts,
-        "create": create,
+        "writes": _writes(made),
+        "limited": choices_of(job).limited,
+        "tabs": [(name, int(counts.get(name, 0))) for name in ACTIONS],
+        "may_download": bool(access.can(cast(Operator, request.user), access.Action.DOWNLOAD)),
+        "may_again": not made.source.startswith(FILE),
         "wanting": [check for state in ("stop", "warn") for check in made.checks if check["state"] == state],
         "passed": [check for check in made.checks if check["state"] == "pass"],
         "ways": _ways(made),
         "picked": forms.given(request.GET, "messages"),
         "limit": counts.get("mail_limit"),
         "can_start": _can_start(made),
-        "by_reason": list(_by_reason(job)),
-        **_lines(request, job, "create" if create else "all"),
+        "by_reason": by_reason,
+        "other_reasons": max(0, planned - sum(row[2] for row in by_reason)),
+        **_lines(request, job, next((name for name in WRITES if counts.get(name)), "all")),
     }
 
 
+def _writes(made: Plan) -> int:
+    return sum(int(made.counts.get(name, 0)) for name in WRITES)
+
+
 def _can_start(made: Plan) -> bool:
-    writes = int(made.counts.get("create", 0)) + int(made.counts.get("update", 0))
-    return bool(writes and not made.refusals and made.restore_id is None)
+    return bool(_writes(made) and not made.refusals and made.restore_id is None)
 
 
 def _ways(made: Plan) -> list[dict[str, Any]]:
@@ -194,31 +270,41 @@ def _way(made: Plan, name: str) -> dict[str, Any]:
     }
 
 
-def _by_reason(job: Job) -> list[tuple[str, str, str, int]]:
-    """(action, reason's code, its sentence, how many users), what is created first."""
-    said = [
-        (action, code, plans.sentence(code, detail) if code else "", count)
-        for action, code, detail, count in forms.by_reason(job)
-    ]
+def _by_reason(made: Plan) -> list[tuple[str, str, int, str]]:
+    """(action, the reason's sentence, how many users, the query that lists them), what is created first."""
+    said = []
+    for action, code, detail, count in made.counts.get("reasons") or forms.by_reason(made.job):
+        rows = {"action": action, "reason": code, "detail": detail}
+        query = urlencode({name: value for name, value in rows.items() if value})
+        said.append((action, plans.sentence(code, detail) if code else "", count, query))
     return sorted(said, key=lambda row: ACTIONS.index(row[0]))
 
 
 def _lines(request: HttpRequest, job: Job, first: str) -> dict[str, Any]:
-    """``first``: the tab that is open before anybody chose one: who is created matters most."""
-    reason, text = forms.given(request.GET, "reason"), forms.given(request.GET, "q")
-    action = forms.given(request.GET, "action") or ("all" if reason or text else first)
+    """``first``: the tab that is open before anybody chose one: who is written to matters most."""
+    reason, detail, only, text = (
+        forms.given(request.GET, name) for name in ("reason", "detail", "only", "q")
+    )
+    narrowed = bool(reason or detail or only in ONLY or text)
+    action = forms.given(request.GET, "action") or ("all" if narrowed else first)
     rows = Item.objects.filter(job=job)
     if action in ACTIONS:
         rows = rows.filter(action=action)
     if reason:
         rows = rows.filter(reason=reason)
+    if detail:
+        rows = rows.filter(detail=detail)
+    words, wanted = ONLY.get(only, ("", Q()))
+    rows = rows.filter(wanted)
     if text:
-        words = forms.holding(text, "label", "old_username", clear=revealed(request))
-        rows = rows.filter(words | Q(old_sub=text))
+        holds = forms.holding(text, "label", "old_username", clear=revealed(request))
+        rows = rows.filter(holds | Q(old_sub=text))
+    kept = {"reason": reason, "detail": detail, "only": only if words else ""}
     return {
         "rows": forms.page(rows, "position", forms.given(request.GET, "after"), newest_first=False),
         "action": action,
-        "reason": reason,
+        "kept": [(name, value) for name, value in kept.items() if value],
+        "only": words,
         "text": text,
-        "filtered": bool(reason or text),
+        "filtered": narrowed,
     }

@@ -75,11 +75,39 @@ def test_defaults_are_what_was_filled_in() -> None:
         asked.defaults({"name": "x" * 2_049})
 
 
+@pytest.mark.parametrize("name", ["email", "phone_number", "email_verified", "phone_number_verified"])
+def test_nobodys_address_is_guessed(name: str) -> None:
+    assert not asked.guessable(name) and asked.guessable("locale") and asked.guessable("custom:email")
+    assert asked.defaults({name: " "}) == {}
+    with pytest.raises(NotAsked, match=f"address is guessed: {name} cannot"):
+        asked.defaults({name: "true"})
+
+
+@laws(40)
+@given(st.lists(name, min_size=1, max_size=8), st.sampled_from(["\n", "\r\n", " \n\n "]))
+def test_who_comes_first_keeps_the_order_of_the_lines(names: list[str], between: str) -> None:
+    turn = asked.in_turn(between.join(names))
+    assert list(turn) == list(dict.fromkeys(line.strip() for line in names))
+
+
+def test_somebody_has_to_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(NotAsked, match="Nobody is named"):
+        asked.in_turn(" \n\n")
+    monkeypatch.setattr(asked, "MOST_NAMES", 2)
+    assert asked.in_turn("a, b\nc\nc") == ("a, b", "c"), "a group may have a comma in its name"
+    with pytest.raises(NotAsked, match="3 are named to come first; 2 are the most"):
+        asked.in_turn("a\nb\nc")
+
+
 def test_choices_are_told_in_words() -> None:
     assert asked.in_words(Choices()) == []
     everything = Choices(
         existing=Existing.OVERWRITE,
         guards=frozenset(Guard),
+        link=True,
+        again=frozenset({"old-1", "old-2"}),
+        defaults={"locale": "en", "family_name": "?"},
+        leave_out=frozenset({"custom:team", "custom:old"}),
         users=("ada@x.io",),
         tests=(
             Condition("group", How.IS, "admins"),
@@ -96,4 +124,12 @@ def test_choices_are_told_in_words() -> None:
         "allowed: re-enable disabled users",
         "allowed: overwrite newer data",
         "allowed: add to privileged groups",
+        "allowed: delete unconfirmed sign-ups",
+        "users who sign in through a provider too are made, and linked again",
+        "2 people who registered again are the same people",
+        "where family_name is missing: “?”",
+        "where locale is missing: “en”",
+        "left out: custom:old, custom:team",
     ]
+    one = Choices(again=frozenset({"old-1"}))
+    assert asked.in_words(one) == ["1 person who registered again is the same person"]

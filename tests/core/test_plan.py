@@ -33,11 +33,8 @@ def lines(
     taken_at: str = TAKEN,
     **more: Any,
 ) -> list[Line]:
-    pool, there = pool or facts(), list(live)
-    index = Index(Rules.of(pool))
-    for place, user in enumerate(there):
-        index.add(user, place)
-    more.setdefault("at", there.__getitem__)
+    pool = pool or facts()
+    index = Index(Rules.of(pool), live)
     return list(plan.lines(lambda: iter(users), index, pool, taken_at=taken_at, **more))
 
 
@@ -427,6 +424,38 @@ def test_only_who_is_proven_and_ticked_is_the_same_person(
     assert (line.action, line.reason, bool(line.known)) == (Action.SKIP, reason, reason == "exists")
 
 
+def test_an_account_that_nobody_confirmed_makes_way_where_that_was_allowed() -> None:
+    ada, began = a_user("ada@x.io", sub="1"), a_user("Ada@x.io", sub="9", created=AFTER, status="UNCONFIRMED")
+    [line] = lines([ada], [began])
+    assert (line.held, line.removes) == (Guard.REPLACE, "")
+    allowed = Choices(guards=frozenset({Guard.REPLACE}))
+    [line] = lines([ada], [began], choices=allowed)
+    assert (line.action, line.reason, line.known) == (Action.CREATE, "replaced", None)
+    assert (line.removes, line.seen) == (began.username, fingerprint(began))
+    assert counted([ada], [began], choices=allowed).replaced == 1
+
+
+@pytest.mark.parametrize(
+    ("people", "status", "created", "reasons"),
+    [
+        ([a_user("ada@x.io", sub="1")], "CONFIRMED", AFTER, ["registered-again"]),
+        ([a_user("ada@x.io", sub="1")], "UNCONFIRMED", BEFORE, ["exists"]),
+        ([a_user("ada@x.io", sub="9")], "UNCONFIRMED", AFTER, ["exists"]),
+        ([a_user("ada@x.io", sub="1", status="UNCONFIRMED")], "UNCONFIRMED", AFTER, ["unconfirmed"]),
+        (
+            [a_user("ada@x.io", sub="1"), a_user("ADA@x.io", sub="2")],
+            "UNCONFIRMED",
+            AFTER,
+            ["replaced", "unfinished-again"],
+        ),
+    ],
+)
+def test_nobody_else_makes_way(people: list[User], status: str, created: str, reasons: list[str]) -> None:
+    there = a_user("ada@x.io", sub="9", created=created, status=status)
+    found = list(lines(people, [there], choices=Choices(guards=frozenset({Guard.REPLACE}))))
+    assert [line.reason for line in found] == reasons
+
+
 def test_a_tick_does_where_nobody_knows_when_the_backup_was_made() -> None:
     asked, there = [a_user("ada@x.io", sub="1")], [a_user("ada@x.io", sub="9")]
     choices = Choices(again=frozenset({"1"}))
@@ -617,13 +646,6 @@ def test_an_update_says_what_it_writes_to_whom_and_what_they_looked_like() -> No
     assert line.username == "9" and line.known and line.known.sub == "9"
     assert line.seen == fingerprint(now) and not line.attributes
     assert plan.sentence(line.reason, line.detail) == "is in the pool; empty there and filled: given_name"
-
-
-def test_without_a_choice_nobody_who_exists_is_read_again() -> None:
-    was, now = a_user("ada@x.io", sub="1", given_name="A"), a_user("ada@x.io", sub="1")
-    assert said([was], [now], at=None) == [("skip", "exists")]
-    with pytest.raises(ValueError, match="read again"):
-        lines([was], [now], at=None, choices=FILL)
 
 
 def test_an_address_and_its_flag_go_together() -> None:
@@ -964,7 +986,7 @@ def test_the_numbers_of_what_is_chosen() -> None:
     assert (counts.create, counts.update, counts.skip, counts.cannot) == (2, 1, 3, 1)
     numbers = counts.as_json(pool, 10)
     assert numbers["updates"] == {"custom:institution": 1}
-    assert numbers["guards"] == {"enable": 1, "newer": 1, "privileged": 2}
+    assert numbers["guards"] == {"enable": 1, "newer": 1, "privileged": 2, "replace": 0}
     assert (numbers["withheld"], numbers["memberships"], numbers["groups"]) == (2, 2, 1)
     assert (numbers["factors_lost"], numbers["links"]) == (1, 2)
     assert (numbers["left_out"], numbers["unknown"]) == ({"custom:odd": 1}, {"custom:even": 1})

@@ -116,10 +116,12 @@ def test_only_what_this_plan_would_call_is_asked() -> None:
     }
     guards = frozenset({Guard.ENABLE})
     everything = preflight.actions_of(
-        replace(people(groups=("admins",), enabled=False), links=1), Choices(Existing.OVERWRITE, guards)
+        replace(people(groups=("admins",), enabled=False), links=1, replaced=1),
+        Choices(Existing.OVERWRITE, guards),
     )
     assert {name.partition(":")[2] for name in everything} == {
-        "AdminAddUserToGroup", "AdminCreateUser", "AdminDisableUser", "AdminEnableUser", "AdminGetUser",
+        "AdminAddUserToGroup", "AdminCreateUser", "AdminDeleteUser", "AdminDisableUser", "AdminEnableUser",
+        "AdminGetUser",
         "AdminLinkProviderForUser", "AdminListGroupsForUser", "AdminSetUserPassword",
         "AdminUpdateUserAttributes", "CreateGroup", "DescribeUserPool", "ListUsers",
     }  # fmt: skip

@@ -37,6 +37,7 @@ def an_item(**given: Any) -> dict[str, Any]:
         "groups": ["admins"],
         "withheld": [],
         "changes": [],
+        "removes": "",
         "messages": 1,
         "confirmed": True,
         "intended_at": AT,
@@ -53,6 +54,14 @@ def test_a_row_says_why_in_words() -> None:
     assert row["why"] == "AWS refused: too long"
     assert tuple(row) == report.LEDGER
     assert report.ledger_row(an_item())["why"] == ""
+
+
+def test_a_plans_line_has_what_is_known_before_anything_is_written() -> None:
+    row = report.ledger_row(an_item(reason="missing"), report.PLANNED)
+    assert tuple(row) == report.PLANNED and row["why"] == "in the backup, not in the pool"
+    assert not {"outcome", "step", "messages", "confirmed", "intended_at"} & row.keys()
+    header, line = csv.reader(io.StringIO("".join(report.ledger_csv([row], report.PLANNED))))
+    assert tuple(header) == report.PLANNED and line[1] == "ada@uni.example"
 
 
 def test_the_ledger_is_read_by_a_spreadsheet_and_runs_nothing_there() -> None:

@@ -80,7 +80,6 @@ class Job:
                 taken_at=LATER,
                 memberships=memberships,
                 members=members,
-                at=live.__getitem__,
             )
         )
         for line in self.lines:

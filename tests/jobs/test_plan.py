@@ -101,6 +101,20 @@ def test_what_was_chosen_is_the_plan_s_and_a_restore_starts_from_it(account: Acc
     assert planned(account, team, OVER).digest != plan.digest
 
 
+def test_what_the_page_opens_with_is_counted_once_and_kept(account: Account, team: FakePool) -> None:
+    change(team, 0, given_name="")
+    lose(team, 1, 2, 3)
+    plan = planned(account, team, FILL)
+    kept = {(action, reason, detail): users for action, reason, detail, users in plan.counts["reasons"]}
+    assert kept == {
+        ("create", "missing", ""): 3,
+        ("skip", "exists", ""): 2,
+        ("update", "fill", "given_name"): 1,
+    }
+    assert plan.counts["reasons"][0][3] == 3, "the most first"
+    assert [*map(tuple, plan.counts["reasons"])] == Item.by_reason(plan.job_id)
+
+
 def test_overwriting_and_its_guards_are_counted(account: Account, team: FakePool) -> None:
     change(team, 4, name="Somebody")
     team.entries[team._find("person5@uni.example")["Username"]]["Enabled"] = False

@@ -13,7 +13,7 @@ from backups import actions, runner, wiring
 from backups.core import naming
 from backups.core.choices import EVERYTHING_MISSING, Choices, Existing, Guard
 from backups.core.lifecycle import State
-from backups.core.snapshot import User
+from backups.core.snapshot import Group, User
 from backups.engine import restore as engine
 from backups.engine.pace import Pace
 from backups.engine.ports import CallThrough, Cause, Outcome
@@ -377,6 +377,39 @@ def test_administrators_of_the_application_come_first_whatever_the_order(
     assert set(made[:2]) == {0, 9} and set(made) == {*range(6), 9}
 
 
+def test_whom_somebody_names_comes_first_by_e_mail_or_username(team: Team, one_by_one: None) -> None:
+    team.lose(*range(6))
+    plan = team.plan()
+    username = Item.objects.get(job=plan.job, email=person(1)).old_username
+    first = f"{person(4).upper()}\n\n{username}\n{person(4)}"
+    job = team.start(plan, order="list", first=first)
+    assert AuditEntry.objects.get(act=Act.RESTORE_ASKED, job=job.pk).details["order"] == "2 first"
+    made = in_order(team, job)
+    assert made[:2] == [4, 1] and set(made) == set(range(6))
+
+
+def test_the_users_of_a_group_come_first_also_of_one_that_they_stay_out_of(
+    account: Account, one_by_one: None
+) -> None:
+    team = Team(account)
+    team.pool.create_group(Group("root", role_arn="arn:aws:iam::123456789012:role/root"))
+    team.pool.create_group(Group("beta"))
+    for name, *numbers in (("root", 3), ("beta", 5, 3)):
+        for number in numbers:
+            entry = team.pool.get(person(number))
+            assert entry
+            team.pool.add_to_group(entry["Username"], name)
+    team.backup = team.run(actions.start_backup(IVA, account.row(team.pool))).result["key"]
+    team.lose(*range(6))
+    plan = team.plan()
+    assert actions.groups_of(plan) == ["admins", "beta", "root"]
+    job = team.start(plan, order="groups", first="root\nadmins\n")
+    asked = AuditEntry.objects.get(act=Act.RESTORE_ASKED, job=job.pk)
+    assert asked.details["order"] == "groups first: root, admins"
+    made = in_order(team, job)
+    assert made[0] == 3 and set(made[1:3]) == {1, 2} and set(made) == set(range(6))
+
+
 def test_invitations_that_wait_keep_their_order(team: Team, one_by_one: None) -> None:
     team.lose(1, 2, 3, 4)
     plan = team.plan()
@@ -396,6 +429,13 @@ def test_invitations_that_wait_keep_their_order(team: Team, one_by_one: None) ->
 def test_what_is_no_order_is_refused(team: Team) -> None:
     team.lose(1)
     plan = team.plan()
+    for words, first, said in (
+        ("list", " \n", "Nobody is named who comes first"),
+        ("list", f"{person(1)}\n{person(5)}", "1 of those who come first are not restored .*: p••••@"),
+        ("groups", "beta\nadmins", "comes back into a group called beta"),
+    ):
+        with pytest.raises(actions.Refused, match=said):
+            team.start(plan, order=words, first=first)
     for wrong in ("alphabet", ["nobody"], [team.key(plan, 5)]):
         with pytest.raises(actions.Refused):
             team.start(plan, order=wrong)

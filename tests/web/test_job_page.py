@@ -134,6 +134,13 @@ def test_outcomes_are_told_by_cause_and_lead_to_their_users(iva: Client) -> None
     assert users.count("p••••@uni.example") == 1
 
 
+def test_an_account_that_made_way_is_named(iva: Client) -> None:
+    job = a_restore()
+    job.items.filter(position=2).update(removes="began-9")
+    users = text(iva.get(f"/jobs/{job.pk}/", {"outcome": "created"})).split("Users of")[1]
+    assert users.count("the account that nobody confirmed, began-9 , was deleted to make way") == 1
+
+
 def test_the_log_replays_everything_newest_first_and_without_e_mails(iva: Client) -> None:
     job = a_restore()
     Event.objects.create(

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import html
+import io
+import json
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +15,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
+from backups import forms
 from backups.core.choices import Choices, Condition, Existing, Guard, How
 from backups.core.preflight import Check, State
 from backups.models import AuditEntry, Backup, Draft, Job, Plan, Pool
@@ -212,7 +218,9 @@ def test_the_plan_counts_every_reason_and_links_to_its_users(iva: Client) -> Non
     assert "Create : in the backup, not in the pool 3" in said
     assert "Skip : comes back at the next sign-in through Google 1" in said
     assert "Groups made first, because the pool lacks them: curators" in said
-    assert "?action=skip&amp;reason=federated#users" in page.content.decode()
+    assert f"/restore/{plan.job_id}/?action=skip&amp;reason=federated&amp;detail=Google#users" in (
+        page.content.decode()
+    )
 
 
 def test_what_cannot_come_back_is_told_before_anything_starts(iva: Client) -> None:
@@ -308,6 +316,267 @@ def test_a_plan_that_failed_says_why_and_that_nothing_was_written(iva: Client) -
     assert "Plan again" in said
 
 
+# --- what the plan found, in sentences ------------------------------------------------------------
+
+
+def lead_to(client: Client, plan: Plan, sentence: str) -> str:
+    """The rows that a sentence of the plan's page leads to, as they are read."""
+    page = client.get(f"/restore/{plan.job_id}/").content.decode()
+    found = re.search(rf'<li>{re.escape(sentence)} <a href="([^"#]+)#users">', page)
+    assert found, sentence
+    rows = client.get(html.unescape(found[1])).content.decode()
+    return rows[rows.index('id="users"') :]
+
+
+def test_who_does_not_get_in_by_themselves_is_counted_and_listed(iva: Client) -> None:
+    counts = {"disabled": 1, "unverified": 1, "invitable": 2, "resettable": 1, "create": 4}
+    plan = a_plan(create=4, counts=counts)
+    plan.job.items.filter(position=2).update(enabled=False, label="closed")
+    said = text(iva.get(f"/restore/{plan.job_id}/"))
+    assert "1 person of the 4 who are created is enabled with a verified e-mail" in said
+    assert "come in by “forgot password”. 2 people can be invited by mail." in said
+    assert "1 person never had the e-mail verified: restored silently, they can neither sign in" in said
+    assert "1 of them has no e-mail at all" in said
+    rows = lead_to(iva, plan, "1 user was disabled, comes back disabled, and is never written to.")
+    assert "closed" in rows and rows.count("<tr>") == 2 and "Only users who come back disabled." in rows
+
+
+def test_what_does_not_come_back_is_counted_and_listed(iva: Client) -> None:
+    counts = {"factors_lost": 2, "reset_required": 3, "left_out": {"custom:team": 1}, "withheld": 1}
+    plan = a_plan(create=4, counts=counts)
+    plan.job.items.filter(position__lt=2).update(reason="missing-factor")
+    plan.job.items.filter(position=3).update(withheld=["root"])
+    said = text(iva.get(f"/restore/{plan.job_id}/"))
+    assert "3 users had to reset the password before; that mark does not come back." in said
+    assert "1 user comes back without custom:team, which this pool does not know." in said
+    assert (
+        lead_to(iva, plan, "2 users had a second factor, and come back without one.").count(
+            "had a second factor, and comes back without one"
+        )
+        == 2
+    )
+    rows = lead_to(iva, plan, "1 membership in a privileged group is not put back.")
+    assert "not put back: root" in rows and rows.count("<tr>") == 2
+
+
+@pytest.mark.parametrize(("known", "said"), [(False, True), (True, False)])
+def test_a_backup_that_knows_no_second_factors_says_so(iva: Client, known: bool, said: bool) -> None:
+    page = text(iva.get(f"/restore/{a_plan(facts={'factors_known': known}).job_id}/"))
+    assert ("This backup does not say who had a second factor." in page) is said
+
+
+def test_an_update_is_shown_field_by_field_and_masked(iva: Client) -> None:
+    counts = {"update": 1, "updates": {"email": 1, "name": 1}, "immutable": {"custom:id": 2}}
+    plan = a_plan(create=0, counts=counts, choices={})
+    changes = [["email", "ada@old.example", "ada@new.example"], ["name", "", "Ada"]]
+    an_item(plan.job, 9, action="update", reason="overwrite", detail="email, name", changes=changes)
+    page = iva.get(f"/restore/{plan.job_id}/")
+    said = text(page)
+    assert "update 1" in said and "Go on: confirm" in said
+    assert "is in the pool; written over: email, name email a••••@old.example → becomes" in said
+    assert "name nothing → becomes Ada" in said
+    assert "name is written in 1 user who exists." in said
+    assert "custom:id differs in 2 users who exist, and stays: it is written at creation only." in said
+    assert "ada@" not in page.content.decode()
+
+
+def test_what_is_written_besides_the_backup_is_told(iva: Client) -> None:
+    plan = a_plan(counts={"defaults": {"locale": 1}, "links": 2})
+    plan.job.params |= {"choices": Choices(defaults={"locale": "en"}, link=True).as_json()}
+    plan.job.save()
+    plan.job.items.filter(position=0).update(reason="missing-linked", detail="Google")
+    said = text(iva.get(f"/restore/{plan.job_id}/"))
+    assert "1 user lacks locale and gets “en”, as chosen." in said
+    assert lead_to(iva, plan, "2 links to sign-in providers are made again.").count("with Google again") == 1
+
+
+def test_a_plan_that_changes_nobody_says_that_nothing_will_be_noticed(iva: Client) -> None:
+    said = text(iva.get(f"/restore/{a_plan(create=0).job_id}/"))
+    assert "What people will notice Nothing: nobody is created or changed by this plan." in said
+
+
+def test_what_the_plan_rests_on_can_be_read(iva: Client) -> None:
+    facts = {
+        "username_attributes": ["email"],
+        "case_sensitive": False,
+        "target_users": 1850,
+        "source_users": 2000,
+        "triggers": ["PreSignUp"],
+        "privileged": ["root"],
+    }
+    said = text(iva.get(f"/restore/{a_plan(facts=facts, counts={'mails_today': 7}).job_id}/"))
+    assert f"2,000 users, SHA-256 {'s' * 64}" in said and "1,850 users when it was read" in said
+    assert "The email is the username; capitals make no difference." in said
+    assert "50 mails a day for the whole account: 7 sent by restores today, 40 more may go out." in said
+    assert "Triggers PreSignUp Privileged groups root" in said and "d" * 64 in said
+
+
+def test_a_plan_with_more_reasons_than_fit_says_of_how_many_users(
+    iva: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forms, "REASONS", 1)
+    said = text(iva.get(f"/restore/{a_plan().job_id}/"))
+    assert "For other reasons, each of fewer users 2" in said
+
+
+# --- what can be decided --------------------------------------------------------------------------
+
+
+def undecided(**given: Any) -> Plan:
+    """A plan with somebody for each decision."""
+    a_pool()
+    counts = {
+        "unknown": {"custom:team": 2},
+        "guards": {"enable": 0, "newer": 0, "privileged": 3},
+        "by_reason": {"linked": 4},
+    }
+    plan = a_plan(counts=counts | given)
+    plan.job.params |= {"choices": Choices(users=("ada",)).as_json()}
+    plan.job.save()
+    an_item(plan.job, 10, action="skip", reason="registered-again")
+    an_item(plan.job, 11, action="skip", reason="registered-again")
+    an_item(plan.job, 12, action="cannot", reason="required-attribute", detail="locale, phone_number")
+    return plan
+
+
+def test_a_plan_with_nothing_to_decide_asks_nothing(iva: Client) -> None:
+    assert 'id="decide"' not in iva.get(f"/restore/{a_plan().job_id}/").content.decode()
+
+
+def test_what_can_be_decided_is_offered_with_its_count_and_nothing_is_ticked(iva: Client) -> None:
+    page = iva.get(f"/restore/{undecided().job_id}/")
+    form = page.content.decode().split('id="decide"')[1].split("</form>")[0]
+    assert "checked" not in form and 'name="default:locale" value=""' in form
+    assert "person10@" not in form and form.count("p••••@uni.example") == 2
+    said = text(page)
+    assert "Show all 2 who registered again" in said
+    assert "locale : 1 user cannot come back without it." in said
+    assert "phone_number : 1 user cannot come back without it. Nobody’s address is guessed." in said
+    assert "leave out custom:team : 2 users cannot come back with it" in said
+    assert "named in the settings concerns 3 users" in said
+    assert "link them again concerns 4 users" in said
+
+
+def test_what_was_decided_is_planned_told_and_can_be_taken_back(iva: Client) -> None:
+    plan = undecided()
+    draft = Draft.objects.create(owner="AIDAIVA", source=plan.source, plan=plan.job)
+    form = {
+        "decided": "yes",
+        "people": ["old-10", "old-1"],
+        "default:locale": "en",
+        "default:name": "nobody asked",
+        "leave_out": ["custom:team"],
+        "guards": ["privileged"],
+        "link": "yes",
+    }
+    response = iva.post(f"/restore/{plan.job_id}/again/", form)
+    job = Job.objects.filter(kind=Job.Kind.PLAN).latest("pk")
+    assert response.headers["Location"] == f"/restore/{job.pk}/"
+    chosen = Choices(
+        users=("ada",),
+        again=frozenset({"old-10"}),
+        defaults={"locale": "en"},
+        leave_out=frozenset({"custom:team"}),
+        guards=frozenset({Guard.PRIVILEGED}),
+        link=True,
+    )
+    assert Choices.of_json(job.params["choices"]) == chosen
+    draft.refresh_from_db()
+    assert draft.plan == job and Choices.of_json(draft.choices) == chosen
+    words = "1 person who registered again is the same person; where locale is missing: “en”; "
+    words += "left out: custom:team"
+    assert f"Decided on an earlier plan: {words}." in text(iva.get(f"/restore/draft/{draft.pk}/how/"))
+
+    job.state = "planned"
+    job.save()
+    made = Plan.objects.create(
+        job=job,
+        digest="e" * 64,
+        source=plan.source,
+        source_sha256="s",
+        choices={},
+        counts=plan.counts,
+        read_at=timezone.now(),
+    )
+    an_item(job, 10, action="skip", reason="exists")
+    for page in (iva.get(f"/restore/{job.pk}/"), confirming(iva, made)):
+        assert words in text(page)
+    form_ = iva.get(f"/restore/{job.pk}/").content.decode().split('id="decide"')[1].split("</form>")[0]
+    assert form_.count(" checked") == 4 and 'name="default:locale" value="en"' in form_
+    assert "said to be the same person" in form_
+
+
+def test_who_was_the_same_person_in_another_backup_is_forgotten_with_it(iva: Client) -> None:
+    old, new = a_backup(1), a_backup()
+    choices = Choices(again=frozenset({"old-1"}), leave_out=frozenset({"custom:team"}))
+    draft = Draft.objects.create(owner="AIDAIVA", source=old.key, choices=choices.as_json())
+    iva.post(f"/restore/draft/{draft.pk}/what/", {"backup": old.key, "scope": "everything"})
+    draft.refresh_from_db()
+    assert Choices.of_json(draft.choices) == choices
+    iva.post(f"/restore/draft/{draft.pk}/what/", {"backup": new.key, "scope": "everything"})
+    draft.refresh_from_db()
+    assert Choices.of_json(draft.choices) == Choices(leave_out=frozenset({"custom:team"}))
+
+
+def test_a_default_that_nobody_can_have_meant_is_refused(iva: Client) -> None:
+    plan = undecided()
+    form = {"decided": "yes", "default:locale": "x" * 2049}
+    response = iva.post(f"/restore/{plan.job_id}/again/", form)
+    assert response.status_code == 400 and "more than 2,048 characters. Nothing was planned." in text(
+        response
+    )
+    assert Job.objects.filter(kind=Job.Kind.PLAN).count() == 1
+
+
+def test_what_was_ticked_stays_when_the_next_plan_is_refused(iva: Client) -> None:
+    plan = undecided()
+    Pool.objects.all().delete()
+    response = iva.post(f"/restore/{plan.job_id}/again/", {"decided": "yes", "people": ["old-11"]})
+    assert response.status_code == 404 and "was seen in the configured Regions" in text(response)
+    page = response.content.decode()
+    assert 'aria-current="page">Restore</a>' in page
+    assert 'value="old-11" checked' in page and 'value="old-10">' in page
+    assert f'href="/restore/{plan.job_id}/?action=all#users"' in page, "its links lead to the plan"
+
+
+def test_a_viewer_decides_nothing(viewer: Client) -> None:
+    plan = undecided()
+    assert viewer.post(f"/restore/{plan.job_id}/again/", {"decided": "yes"}).status_code == 403
+
+
+# --- the plan as a file ---------------------------------------------------------------------------
+
+
+def lines_of(response: Any) -> str:
+    assert response.status_code == 200, response.content
+    return b"".join(response).decode()
+
+
+@pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")
+def test_a_plan_is_downloaded_to_the_letter_and_its_download_is_an_entry(iva: Client) -> None:
+    plan = a_plan()
+    assert "Download the plan as CSV" in text(iva.get(f"/restore/{plan.job_id}/"))
+    made = list(csv.DictReader(io.StringIO(lines_of(iva.get(f"/restore/{plan.job_id}/plan.csv")))))
+    assert [row["email"] for row in made] == [f"person{number}@uni.example" for number in range(5)]
+    assert (made[3]["action"], made[3]["why"]) == ("skip", "comes back at the next sign-in through Google")
+    entry = AuditEntry.objects.get(act="plan.downloaded")
+    assert (entry.job, entry.details) == (plan.job_id, {"what": "csv", "users": 5})
+
+    found = json.loads(lines_of(iva.get(f"/restore/{plan.job_id}/plan.json")))
+    assert (found["digest"], found["counts"], len(found["users"])) == ("d" * 64, plan.counts, 5)
+    assert found["users"][0]["old_sub"] == "old-0" and "outcome" not in found["users"][0]
+
+
+def test_what_there_is_no_file_of_is_not_downloaded(iva: Client, viewer: Client) -> None:
+    plan = a_plan()
+    assert iva.get(f"/restore/{plan.job_id}/plan.xml").status_code == 404
+    assert iva.head(f"/restore/{plan.job_id}/plan.csv").status_code == 405
+    assert viewer.get(f"/restore/{plan.job_id}/plan.csv").status_code == 403
+    running = a_job(Job.Kind.PLAN, params={"source": plan.source})
+    assert iva.get(f"/restore/{running.pk}/plan.csv").status_code == 409
+    assert not AuditEntry.objects.exists()
+
+
 # --- the start ------------------------------------------------------------------------------------
 
 
@@ -320,6 +589,12 @@ def test_the_button_says_how_many_and_where(iva: Client) -> None:
 
 def confirming(client: Client, plan: Plan, way: str = "silent") -> Any:
     return client.get(f"/restore/{plan.job_id}/confirm/", {"messages": way})
+
+
+def test_who_was_chosen_from_a_comparison_is_said_once_more(iva: Client) -> None:
+    chosen = {"comparison": 7, "kind": "only_from", "users": 3}
+    said = text(confirming(iva, a_plan(choices={"chosen": chosen})))
+    assert "Only 3 users chosen from comparison 7" in said
 
 
 def test_without_a_way_nothing_is_confirmed(iva: Client) -> None:
@@ -373,6 +648,25 @@ def test_the_share_and_who_comes_first_are_the_operators(iva: Client) -> None:
     go(iva, a_plan(), share="0.5", order="changed")
     params = Job.objects.get(kind=Job.Kind.RESTORE).params
     assert (params["share"], params["order"]) == (0.5, "changed")
+
+
+def test_groups_or_users_who_come_first_are_named(iva: Client) -> None:
+    plan = a_plan()
+    plan.job.items.filter(position=1).update(groups=["curators"])
+    said = text(confirming(iva, plan))
+    assert "Groups in this plan: curators." in said
+    refused = go(iva, plan, order="groups", first="beta")
+    assert refused.status_code == 400 and "a group called beta" in text(refused)
+    page = refused.content.decode()
+    assert 'value="groups" checked' in page and ">beta</textarea>" in page
+    go(iva, plan, order="groups", first="curators\r\n")
+    assert Job.objects.get(kind=Job.Kind.RESTORE).params["order"] == {"groups": ["curators"]}
+
+
+def test_where_nobody_is_in_a_group_none_is_asked_for(iva: Client) -> None:
+    page = confirming(iva, a_plan()).content.decode()
+    assert 'name="order" value="backup" checked' in page and 'value="list"' in page
+    assert 'value="groups"' not in page
 
 
 def test_the_same_plan_is_made_again(iva: Client) -> None:
