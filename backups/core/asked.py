@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 
 from backups.core.choices import Choices, Condition, Existing, Guard, How
-from backups.core.plan import ADDRESSES
+from backups.core.snapshot import ADDRESSES
 
 MOST_NAMES, LONGEST_NAME = 100_000, 2_048
 MOST_TESTS, LONGEST_VALUE = 20, 2_048

@@ -23,7 +23,7 @@ from types import MappingProxyType
 import orjson
 
 from backups.core.matching import Rules
-from backups.core.snapshot import Group, User, in_utc
+from backups.core.snapshot import ADDRESSES, Group, User, in_utc
 
 PART = 600_000
 """Marks of one side that are held at once; more are taken in turns."""
@@ -384,6 +384,9 @@ class _Diff:
     def _compared(self, user: User, side: Side, groups: Memberships) -> dict[str, str]:
         """Field -> text. An attribute that is empty and one that is not there are the same to Cognito."""
         fields = {name: value for name, value in user.attributes.items() if name != "sub"}
+        for address in ADDRESSES:  # Cognito takes one without a flag for one that was never verified
+            if fields.get(address):
+                fields.setdefault(f"{address}_verified", "false")
         fields["Enabled"] = "true" if user.enabled else "false"
         fields["UserStatus"] = user.status
         fields["Username"] = user.username

@@ -17,6 +17,8 @@ Entry: TypeAlias = dict[str, Any]
 """One user as ListUsers gives it, JSON values only: Username, Attributes, Enabled, UserStatus, dates."""
 
 FORMAT_VERSION = 1
+ADDRESSES = ("email", "phone_number")
+"""Attributes that have a ``*_verified`` beside them."""
 LONGEST_NAME = 128
 """Characters of a Username and of a sub, at most (AdminCreateUser, SchemaAttributeType)."""
 

@@ -17,9 +17,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from backups.core.plan import ADDRESSES, ENABLED, Action, Line, Messages, writable
+from backups.core.plan import ENABLED, Action, Line, Messages, writable
 from backups.core.seen import fingerprint
-from backups.core.snapshot import Entry, PoolFacts, User, mask
+from backups.core.snapshot import ADDRESSES, Entry, PoolFacts, User, mask
 from backups.engine.ports import Cause, Clock, Outcome, PortError, Report, UserPool
 
 SKEW = timedelta(minutes=1)  # between AWS's clock and the database's

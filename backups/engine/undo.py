@@ -18,7 +18,7 @@ from itertools import islice
 from typing import TypeVar
 
 from backups.core.evidence import Ways
-from backups.core.snapshot import User, mask
+from backups.core.snapshot import ADDRESSES, User, mask
 from backups.core.undo import ENABLED, Found, Touched, Verdict, What, decide, held, mark, truth
 from backups.engine.invitations import Failures
 from backups.engine.ports import Cause, Outcome, PortError, Report, UserPool
@@ -27,7 +27,6 @@ from backups.engine.steps import REASON
 T = TypeVar("T")
 BATCH = 100
 THREADS = 16
-ADDRESSES = ("email", "phone_number")
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from backups.core.evidence import Left
 from backups.core.files import Unreadable
 from backups.core.lifecycle import OVER, State
 from backups.core.plan import Messages
-from backups.core.snapshot import PoolFacts, User
+from backups.core.snapshot import ADDRESSES, PoolFacts, User
 from backups.core.undo import ENABLED, Touched, Verdict, What, truth
 from backups.engine.ports import Cause, PortError, Stop
 from backups.engine.undo import Task, undo, verdicts, ways_of
@@ -188,7 +188,7 @@ class Written:
         user = self.user(item)
         if user is None:
             return None
-        wanted = facts.required.difference(plan.ADDRESSES)
+        wanted = facts.required.difference(ADDRESSES)
         defaults = {name: value for name, value in self._choices.defaults.items() if name in wanted and value}
         written = {**defaults, **plan.writable(user)}
         return {name: value for name, value in written.items() if name in facts.attributes}

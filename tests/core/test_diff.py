@@ -197,6 +197,15 @@ def test_dates_and_an_empty_attribute_are_no_change() -> None:
     assert change.fields[0][1:] == ("2020-01-01T00:00:00.000Z", in_utc(new.created))
 
 
+def test_an_address_without_a_flag_is_one_that_was_never_verified() -> None:
+    never, silent = a_user("ada@x.io", verified=False), a_user("ada@x.io", verified=False)
+    flag = [one for one in silent.entry["Attributes"] if one["Name"] == "email_verified"]
+    silent = User.of(silent.entry | {"Attributes": [o for o in silent.entry["Attributes"] if o not in flag]})
+    assert flag and walk([silent], [never])[0] == walk([never], [silent])[0] == []
+    [change], _ = walk([silent], [a_user("ada@x.io")])
+    assert change.fields == (("email_verified", "false", "true"),)
+
+
 def test_a_field_that_nobody_knows_today_is_compared_too() -> None:
     old, new = a_user("ada@x.io"), a_user("ada@x.io")
     new = User.of(new.entry | {"RiskLevel": "HIGH", "Passkeys": [{"b": 1, "a": 2}], "MFAOptions": []})

@@ -23,7 +23,7 @@ from backups.core.choices import Choices, Existing, Guard
 from backups.core.diff import FACTORS, GROUPS, Change, Kind, diff_groups, privileged
 from backups.core.matching import Index, Rules
 from backups.core.plan import ENABLED, Action, Line, Messages
-from backups.core.snapshot import Group, User, iso
+from backups.core.snapshot import ADDRESSES, Group, User, iso
 from backups.engine.compare import compare
 from backups.engine.live import read_pool
 from backups.engine.ports import Cause, Outcome
@@ -48,7 +48,7 @@ POOLS: dict[str, dict[str, Any]] = {
 }
 BEGUN = datetime(2026, 11, 22, 2, tzinfo=UTC)  # not before the restores begin, here
 MAILS = ("create_user", "resend_invitation")
-FLAGS = {f"{address}_verified" for address in plan.ADDRESSES}
+FLAGS = {f"{address}_verified" for address in ADDRESSES}
 THERE = (Kind.CHANGED, Kind.ANEW)  # the same person on both sides
 
 
@@ -419,7 +419,7 @@ def expected(line: Line, before: dict[str, Any]) -> tuple[dict[str, str], bool, 
         else:
             assert held.get(name, "") == there
             held[name] = value
-    for address in plan.ADDRESSES:
+    for address in ADDRESSES:
         if any(name == address for name, _, _ in line.changes):
             held.setdefault(f"{address}_verified", "false")
     return held, enabled, inside

@@ -6,7 +6,7 @@ Who is missing is created. Who is there is left alone, unless the choices say th
 fields that differ written over; nothing is ever removed. Everybody in scope gets exactly one line.
 """
 
-from backups.core.plan.attributes import ADDRESSES, LONGEST, writable
+from backups.core.plan.attributes import LONGEST, writable
 from backups.core.plan.counts import NAMES, Counts
 from backups.core.plan.everybody import Restored, lines
 from backups.core.plan.line import Line, Terms
@@ -16,7 +16,6 @@ from backups.core.plan.single import ENABLED, creation, update
 from backups.core.plan.words import REASONS, Action, Messages, sentence
 
 __all__ = [
-    "ADDRESSES",
     "ENABLED",
     "LONGEST",
     "MAIL_LIMIT",

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from backups.core.plan.line import Terms
-from backups.core.snapshot import PoolFacts, User
+from backups.core.snapshot import ADDRESSES, PoolFacts, User
 
 LONGEST = 2048  # characters of an attribute's value
-ADDRESSES = ("email", "phone_number")
 
 
 def writable(user: User) -> dict[str, str]:

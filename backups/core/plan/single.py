@@ -6,12 +6,12 @@ from functools import partial
 
 from backups.core.choices import Existing, Guard
 from backups.core.matching import Known
-from backups.core.plan.attributes import ADDRESSES, changes_of, fitting, writable
+from backups.core.plan.attributes import changes_of, fitting, writable
 from backups.core.plan.line import Line, Terms
 from backups.core.plan.names import links_of, no_username, provider_of
 from backups.core.plan.words import Action
 from backups.core.seen import fingerprint
-from backups.core.snapshot import User, in_utc
+from backups.core.snapshot import ADDRESSES, User, in_utc
 
 ENABLED = "Enabled"
 """What the state of an account is called among the fields of an update."""
