@@ -13,7 +13,7 @@ from backups.core.snapshot import environment_of
 from backups.models import Item, Job, Pool
 from backups.models.audit import Act
 from backups.runner.invite import invitable
-from backups.runner.ledger import like
+from backups.runner.ledger import like, of_groups
 
 BATCH = 1000
 
@@ -38,11 +38,12 @@ def readings(restore: Job) -> list[Job]:
 
 
 def start_invite(
-    actor: Actor, reading: Job, *, order: str, emails: Sequence[str] = (), typed: str, reason: str
+    actor: Actor, reading: Job, *, order: str, first: Sequence[str] = (), typed: str, reason: str
 ) -> Job:
     """Invite those of a reading who wait. Raises Refused; then nobody was written to.
 
-    ``order``: "backup", "changed" (last changed first), or "list": the e-mails first, then the others.
+    ``order``: "backup", "changed" (last changed first), "list" or "groups": those ``first``, by e-mail or by
+    the groups that the restore's plan put them into, then the others.
     """
     if "people" not in reading.params or reading.state != State.DONE:
         raise Refused("Read first who waits for an invitation. Nobody was written to.")
@@ -50,7 +51,7 @@ def start_invite(
     if not people:
         raise Refused("Nobody waits for an invitation who may be written to now. Nobody was written to.")
     waiting = [Waiting(one.key, one.email, one.position, _changed(one)) for one in people.values()]
-    wanted = _order(order, waiting, emails)
+    wanted = _order(order, waiting, first, reading.params["people"])
     told = reason_of(reason, "whoever asks")
     if typed.strip() != confirmation_of_invite(reading, len(people)):
         raise Refused(
@@ -97,12 +98,16 @@ def _read(actor: Actor, pool: Pool, restore: int | None) -> Job:
     return start(actor, job, pool, Act.PLAN_ASKED, people=restore or "everybody who waits")
 
 
-def _order(order: str, waiting: list[Waiting], emails: Sequence[str]) -> str | list[str]:
+def _order(order: str, waiting: list[Waiting], first: Sequence[str], restore: int | None) -> str | list[str]:
     if order in (BACKUP, CHANGED):
         return order
+    if order == "groups":
+        return _of_groups(first, {one.key for one in waiting}, restore)
     if order != "list":
-        raise Refused("Choose an order: as in the backup, last changed first, or a list of e-mails.", 400)
-    keys, unknown = keys_of(waiting, emails)
+        raise Refused(
+            "Choose an order: as in the backup, last changed first, a list of e-mails, or groups.", 400
+        )
+    keys, unknown = keys_of(waiting, first)
     if unknown:
         are = "is" if len(unknown) == 1 else "are"
         raise Refused(
@@ -111,6 +116,17 @@ def _order(order: str, waiting: list[Waiting], emails: Sequence[str]) -> str | l
     if not keys:
         raise Refused("The list of e-mails is empty. Nobody was written to.", 400)
     return keys
+
+
+def _of_groups(named: Sequence[str], waiting: set[str], restore: int | None) -> list[str]:
+    groups = list(filter(None, map(str.strip, named)))
+    if not groups:
+        raise Refused("Name the groups that come first. Nobody was written to.", 400)
+    if restore is None:
+        raise Refused("Groups are known of a restore's people only. Give a list. Nobody was written to.", 400)
+    if keys := [key for key in of_groups(Item.objects.filter(job=restore), groups) if key in waiting]:
+        return keys
+    raise Refused("Nobody who waits comes back into one of these groups. Nobody was written to.", 400)
 
 
 def _changed(item: Item) -> str:

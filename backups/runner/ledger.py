@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from django.db.models import QuerySet, Sum
@@ -64,6 +64,20 @@ def intend(act: Act, job: Job, stored: Plan | None = None, **details: Any) -> No
         **of_plan,
         **details,
     )
+
+
+def of_groups(rows: QuerySet[Item], groups: Sequence[str]) -> list[str]:
+    """Keys of who is in one of these groups by the plan, those of the first group first.
+
+    Also of whom a guard keeps out of it: who somebody is does not hang on what they may.
+    """
+    turn = {name: place for place, name in enumerate(groups)}
+    found: list[tuple[int, str]] = []
+    rows = rows.exclude(groups=[], withheld=[]).order_by("position")
+    for key, into, withheld in rows.values_list("key", "groups", "withheld").iterator():
+        if places := [turn[name] for name in (*into, *withheld) if name in turn]:
+            found.append((min(places), key))
+    return [key for _, key in sorted(found, key=lambda one: one[0])]
 
 
 def like(item: Item, job: Job, **fields: Any) -> Item:

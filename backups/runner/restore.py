@@ -32,7 +32,7 @@ from backups.models import Item, Job, Plan
 from backups.models.audit import Act
 from backups.reporting import JobReport
 from backups.runner.backup import back_up_first, pool_of
-from backups.runner.ledger import intend, mails_today
+from backups.runner.ledger import intend, mails_today, of_groups
 from backups.runner.plan import choices, missing_groups, plan_lines, terms_of
 from backups.runner.sources import read_side
 from backups.runner.words import Ended, Refusal
@@ -225,27 +225,13 @@ def _first(job: Job, backup: Reading, lines: Iterator[Line]) -> Sequence[str]:
         return ()
     keys: Sequence[str] = order if isinstance(order, list) else ()
     if isinstance(order, dict):
-        keys = _of_groups(job, order["groups"])
+        keys = of_groups(_pending(job), order["groups"])
     if order == "changed":
         there = set(_pending(job).values_list("key", flat=True))
         dates = {user.key: in_utc(user.modified) for user in backup.users() if user.key in there}
         keys = sorted(dates, key=lambda key: dates[key], reverse=True)
     administrators = [line.key for line in takewhile(lambda line: line.first, lines)]
     return tuple(dict.fromkeys((*administrators, *keys)))
-
-
-def _of_groups(job: Job, groups: Sequence[str]) -> list[str]:
-    """Keys of who is in one of these groups by the plan, those of the first group first.
-
-    Also of whom a guard keeps out of it: who somebody is does not hang on what they may.
-    """
-    turn = {name: place for place, name in enumerate(groups)}
-    found: list[tuple[int, str]] = []
-    rows = _pending(job).exclude(groups=[], withheld=[]).order_by("position")
-    for key, into, withheld in rows.values_list("key", "groups", "withheld").iterator():
-        if places := [turn[name] for name in (*into, *withheld) if name in turn]:
-            found.append((min(places), key))
-    return [key for _, key in sorted(found, key=lambda one: one[0])]
 
 
 def _beside(job: Job, lines: Iterator[Line], wanted: Callable[[str], bool]) -> Iterator[tuple[Item, Line]]:

@@ -73,16 +73,16 @@ def invite_people(request: HttpRequest, job: int) -> HttpResponse:
     forms.need(request, access.Action.RESTORE)
     found = _job(job)
     given = {name: forms.given(request.POST, name) for name in FIELDS}
-    emails = str(request.POST.get("emails", "")).replace("\0", "").splitlines()
+    first = str(request.POST.get("first", "")).replace("\0", "").splitlines()
     number = forms.given(request.POST, "reading")
     reading, _ = _readings(found)
     if reading is None or str(reading.pk) != number:
         sentence = "The pool was read again since this page was made. Look once more. Nobody was written to."
         return _page(request, found, given, sentence, 409)
     try:
-        started = actions.start_invite(actions.actor_of(request), reading, emails=emails, **given)
+        started = actions.start_invite(actions.actor_of(request), reading, first=first, **given)
     except actions.Refused as refused:
-        return _page(request, found, given | {"emails": "\n".join(emails)}, str(refused), refused.status)
+        return _page(request, found, given | {"first": "\n".join(first)}, str(refused), refused.status)
     return HttpResponseRedirect(reverse("job", args=[started.pk]))
 
 

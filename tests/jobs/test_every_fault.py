@@ -328,7 +328,7 @@ def ask_them(desk: Desk, restore: Job) -> Job | None:
     if not (number := invitable(reading).count()):
         return None
     typed = actions.confirmation_of_invite(reading, number)
-    return actions.start_invite(IVA, reading, order="backup", emails=(), typed=typed, reason=WHY)
+    return actions.start_invite(IVA, reading, order="backup", first=(), typed=typed, reason=WHY)
 
 
 def told(day: Day, job: Job) -> None:

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from backups import actions, runner
 from backups.core.lifecycle import State
-from backups.core.snapshot import User
+from backups.core.snapshot import Group, User
 from backups.engine.ports import Cause
 from backups.models import AuditEntry, Backup, Item, Job, Plan
 from backups.models.audit import Act
@@ -61,9 +61,9 @@ def told(reading: Job) -> dict[str, tuple[str, str]]:
     return {item.email[:7]: (item.detail, item.reason) for item in reading.items.all()}
 
 
-def start(reading: Job, order: str = "backup", emails: tuple[str, ...] = ()) -> Job:
+def start(reading: Job, order: str = "backup", first: tuple[str, ...] = ()) -> Job:
     typed = actions.confirmation_of_invite(reading, invitable(reading).count())
-    return actions.start_invite(IVA, reading, order=order, emails=emails, typed=typed, reason=WHY)
+    return actions.start_invite(IVA, reading, order=order, first=first, typed=typed, reason=WHY)
 
 
 def email_of(pool: FakePool, username: str) -> str:
@@ -279,6 +279,29 @@ def test_a_pool_that_does_not_answer_and_failure_after_failure_stand_still(
     assert (job.state, team.messages.total()) == (State.DONE, 7)
 
 
+def test_members_of_the_groups_that_somebody_names_come_first(
+    account: Account, team: FakePool, backup: Backup
+) -> None:
+    for group, numbers in {"curators": (6, 2), "admins": (5, 2)}.items():
+        team.group_rows[group] = Group(group)
+        team.memberships[group] = {
+            User.of(team.get(f"person{one}@uni.example") or {}).username for one in numbers
+        }
+    backup = Backup.objects.get(key=run(actions.start_backup(IVA, account.row(team))).result["key"])
+    reading = read(restored(account, backup, team))
+    run(start(reading, "groups", ("curators", "", "admins")))
+    assert mailed(team)[:4] == ["person2", "person6", "person5", "person0"]
+
+
+def test_of_a_pool_as_a_whole_nobody_s_groups_are_known(account: Account, team: FakePool) -> None:
+    team.entries[User.of(team.get("person1@uni.example") or {}).username]["UserStatus"] = (
+        "FORCE_CHANGE_PASSWORD"
+    )
+    reading = run(actions.read_waiting(IVA, account.row(team)))
+    with pytest.raises(actions.Refused, match="known of a restore's people only"):
+        start(reading, "groups", ("admins",))
+
+
 def test_what_cannot_be_started_says_why(account: Account, team: FakePool, backup: Backup) -> None:
     restore = restored(account, backup, team)
     reading = read(restore)
@@ -291,9 +314,11 @@ def test_what_cannot_be_started_says_why(account: Account, team: FakePool, backu
     refused("Type production invite 7", typed="production 7")
     refused("few words", reason="so")
     refused("Choose an order", order="")
-    refused("1 of the e-mails is not among", order="list", emails=["who@uni.example"])
-    refused("2 of the e-mails are not among", order="list", emails=["who@uni.example", "x"])
-    refused("list of e-mails is empty", order="list", emails=[" "])
+    refused("1 of the e-mails is not among", order="list", first=["who@uni.example"])
+    refused("2 of the e-mails are not among", order="list", first=["who@uni.example", "x"])
+    refused("list of e-mails is empty", order="list", first=[" "])
+    refused("Name the groups", order="groups", first=[" "])
+    refused("Nobody who waits comes back into one of these", order="groups", first=["nobody"])
     with pytest.raises(actions.Refused, match="Read first"):
         actions.start_invite(IVA, restore, order="backup", typed="", reason=WHY)
     assert not Job.objects.filter(kind=Job.Kind.INVITE).exists()

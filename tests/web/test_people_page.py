@@ -114,7 +114,7 @@ def test_what_is_wrong_is_said_with_the_form_as_it_was_filled_in(iva: Client) ->
     response = go(iva, restore, reading, typed="production 3")
     assert response.status_code == 400
     assert "Type production invite 3 to send. Nobody was written to." in text(response)
-    response = go(iva, restore, reading, order="list", emails="who@uni.example")
+    response = go(iva, restore, reading, order="list", first="who@uni.example")
     assert "not among those who wait" in text(response)
     newer = a_reading(restore)
     response = go(iva, restore, reading)

@@ -55,7 +55,7 @@ class Command(terminal.Command):
                 self.actor,
                 reading,
                 order="list" if emails else options["order"],
-                emails=emails,
+                first=emails,
                 typed=actions.confirmation_of_invite(reading, number),
                 reason=options["reason"],
             )
