@@ -136,9 +136,6 @@ def test_after_a_wipe_everybody_comes_back_but_whom_the_plan_named(desk: Desk, w
 def told_by(line: Item, user: dict[str, Any], *, linked: bool) -> set[str]:
     """Fields that a comparison shows of who was created: what the plan said, and nothing else."""
     fields = {"groups"} if line.withheld else set()
-    for address in ("email", "phone_number"):  # always written, true or false
-        if address in user["values"] and f"{address}_verified" not in user["values"]:
-            fields.add(f"{address}_verified")
     return fields | ({"identities"} if linked and "identities" in user["values"] else set())
 
 

@@ -26,6 +26,8 @@ SAMPLES: dict[str, Any] = {
     "part": "data.json",
     "form": "csv",
     "draft": 1,
+    "region": "eu-west-1",
+    "pool_id": "eu-west-1_Prod00000",
 }
 
 
