@@ -70,7 +70,8 @@ class JobReport:
 
     def say(self, kind: str, text: str, **data: Any) -> None:
         with self._lock:
-            self._lines.append({"kind": kind, "text": text, **data})
+            # What a backup holds may be named here, and PostgreSQL keeps no NUL.
+            self._lines.append({"kind": kind, "text": text.replace("\0", "\N{SYMBOL FOR NULL}"), **data})
 
     def count(self, **counters: int) -> None:
         with self._lock:

@@ -8,8 +8,14 @@
   function back(held, part) {
     if (!part || part.contains(document.activeElement)) return;
     const same = [...part.querySelectorAll("a, button, summary, input, select, textarea")].find((one) => alike(one, held));
-    if (!same) part.tabIndex = -1;
-    (same || part).focus({ preventScroll: true });
+    // What lies folded takes no focus, and what is drawn anew comes folded.
+    for (let one = same; one && one !== part; one = one.parentElement) {
+      if (one.tagName !== "SUMMARY" && one.parentElement.matches("details")) one.parentElement.open = true;
+    }
+    same?.focus({ preventScroll: true });
+    if (same && document.activeElement === same) return;
+    part.tabIndex = -1;
+    part.focus({ preventScroll: true });
   }
 
   // `swap` puts something in the place of `part`, and gives back what stands there then.

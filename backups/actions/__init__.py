@@ -52,11 +52,19 @@ from backups.actions.restoring import (
     plan_restore,
     proposed,
     start_restore,
+    starting_refused,
     stopped,
 )
 from backups.actions.running import cancel, may_resume, pause, resume
 from backups.actions.schema import Schema, add_to_schema, lacked, schema_confirmation, schema_of
-from backups.actions.undo import confirmation_of_undo, may_undo, plan_undo, start_undo, to_undo
+from backups.actions.undo import (
+    confirmation_of_undo,
+    may_undo,
+    plan_undo,
+    start_undo,
+    to_undo,
+    undoing_refused,
+)
 
 __all__ = [
     "AT_ONCE",
@@ -114,11 +122,13 @@ __all__ = [
     "start_restore",
     "start_scheduled",
     "start_undo",
+    "starting_refused",
     "stopped",
     "switch_mail",
     "switching_refused",
     "tick",
     "to_undo",
+    "undoing_refused",
     "untick",
     "upload",
 ]

@@ -129,8 +129,9 @@ def ask(actor: Actor, job: Job, want: str, state: State, act: Act) -> Job:
             values |= {"finished_at": database_now(), "sentence": f"Cancelled by {actor.name}."}
         else:
             values |= {"sentence": f"Paused by {actor.name}."}
+        ended = False
         if Job.objects.filter(pk=job.pk, state__in=at_once).update(**values):
-            if state is State.CANCELLED:
+            if ended := state in OVER:
                 restoring.close_unfinished(job)
             announce(job.pk, state, str(values["sentence"]))
         elif not Job.objects.filter(pk=job.pk, state=State.RUNNING).update(wants=want):
@@ -138,6 +139,11 @@ def ask(actor: Actor, job: Job, want: str, state: State, act: Act) -> Job:
         else:
             announce(job.pk, State.RUNNING, f"{actor.name} asked to {want}: it ends at the next step")
         record_of(actor, act, job)
+        if ended:  # no worker has it: nobody else would write down its end
+            told = runner.counted(job)
+            note(
+                actor, runner.ENDED[Job.Kind(job.kind)], result=state, pool=job.pool_text, job=job.pk, **told
+            )
     job.refresh_from_db()
     return job
 

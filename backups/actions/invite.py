@@ -12,7 +12,7 @@ from backups.core.lifecycle import ACTIVE, State
 from backups.core.snapshot import environment_of
 from backups.models import Item, Job, Pool
 from backups.models.audit import Act
-from backups.runner.invite import invitable
+from backups.runner.invite import invitable, mails_of, never
 from backups.runner.ledger import like, of_groups
 
 BATCH = 1000
@@ -57,6 +57,8 @@ def start_invite(
         raise Refused(
             f"Type {confirmation_of_invite(reading, len(people))} to send. Nobody was written to.", 400
         )
+    if why := never(mails_of(reading), len(people)):
+        raise Refused(f"{why} Nobody was written to.")
     job = Job(
         kind=Job.Kind.INVITE,
         queue=Job.Queue.WRITE,

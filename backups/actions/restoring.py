@@ -8,6 +8,7 @@ from dataclasses import replace
 from django.conf import settings
 from django.db import transaction
 
+from backups.actions.approving import need_no_second, unapproved
 from backups.actions.asking import (
     Actor,
     Refused,
@@ -17,7 +18,7 @@ from backups.actions.asking import (
     start,
 )
 from backups.core import asked
-from backups.core.choices import EVERYTHING_MISSING, Choices, Existing
+from backups.core.choices import EVERYTHING_MISSING, Choices, Existing, Guard
 from backups.core.lifecycle import State
 from backups.core.plan import Action, Messages
 from backups.core.preflight import Check, stops
@@ -31,6 +32,7 @@ from backups.runner.chosen import Chosen
 ORDERS = ("backup", "changed")
 LIST, GROUPS = "list", "groups"
 SMALLEST_SHARE = 0.05
+WHAT = "This restore"
 AT_ONCE = 1000  # keys in one question to the database
 WRITES = (Action.CREATE, Action.UPDATE)
 
@@ -127,6 +129,7 @@ def start_restore(
             messages=messages,
             create=int(plan.counts["create"]),
             update=int(plan.counts.get("update", 0)),
+            delete=int(plan.counts.get("replaced", 0)),
             share="as set" if share is None else f"{share:g}",
             order=_in_words(wanted),
             reason=reason.strip(),
@@ -143,6 +146,11 @@ def confirmation(plan: Plan, only: Sequence[str] | None = None) -> str:
     name = plan.job.pool_name
     number = _to_write(plan) if only is None else len(set(only))
     return f"{environment_of(name) or name} {number}"
+
+
+def starting_refused(plan: Plan) -> str:
+    """Why nobody may start this plan on the page, "" where somebody may."""
+    return unapproved(WHAT, overwrites=_writes_over(plan))
 
 
 def proposed(plan: Plan) -> list[str]:
@@ -192,6 +200,12 @@ def _count(chosen: Chosen, source: str, shown: int | None) -> int:
     if not number:
         raise Refused("Nobody who is missing was chosen, so nobody would be restored. Nothing was started.")
     return number
+
+
+def _writes_over(plan: Plan) -> bool:
+    """Whether accounts that stand in the pool are written to, or deleted to make way."""
+    choices = Choices.of_json(plan.choices)
+    return choices.existing is not Existing.SKIP or Guard.REPLACE in choices.guards
 
 
 def _to_write(plan: Plan) -> int:
@@ -289,6 +303,7 @@ def _may_start(
         )
     if digest != plan.digest:
         raise Refused("The plan on your page is not the one that is kept here. Look at it again.")
+    need_no_second(actor, WHAT, overwrites=_writes_over(plan))
     if messages not in {way.value for way in Messages}:
         raise Refused("Choose how people get in again: silent, invite or later.", 400)
     if messages == Messages.INVITE and (refused := _never(plan)):

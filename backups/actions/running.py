@@ -63,15 +63,24 @@ def resume(actor: Actor, job: Job, causes: Collection[str] = restoring.RETRIED) 
             )
             if not changed:
                 raise Refused(f"{state_of(job)} Somebody was faster.")
+            told = _going_on(job, causes)
             restoring.try_again(job, causes)
             announce(job.pk, State.QUEUED, f"Resumed by {actor.name}")
-            record_of(actor, Act.JOB_RESUMED, job)
+            record_of(actor, Act.JOB_RESUMED, job, **told)
             job.refresh_from_db()
             if not actor.terminal:
                 queue.send(job)
     except IntegrityError:
         raise Refused(busy(job)) from None
     return job
+
+
+def _going_on(job: Job, causes: Collection[str]) -> dict[str, object]:
+    """For the entry: with how many users a restore goes on, and whose failures are tried again."""
+    if job.kind != Job.Kind.RESTORE:
+        return {}
+    tried = sorted(set(causes) & set(restoring.RETRIED))
+    return {"users": restoring.unfinished(job, causes), "causes": tried}
 
 
 def may_resume(job: Job, causes: Collection[str] = restoring.RETRIED) -> bool:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.db import transaction
 
+from backups.actions.approving import need_no_second, unapproved
 from backups.actions.asking import Actor, Refused, break_glass, reason_of, start
 from backups.core.lifecycle import OVER, State
 from backups.core.snapshot import environment_of
-from backups.models import Job, Plan, Pool
+from backups.models import Job, Plan, Pool, database_now
 from backups.models.audit import Act
 from backups.runner.undo import touched
+
+WHAT = "This undo"
+ALONE = timedelta(hours=24)
+"""So long after it was asked for, whoever started a restore may take it back alone."""
 
 
 def may_undo(restore: Job) -> str:
@@ -33,7 +40,7 @@ def plan_undo(actor: Actor, restore: Job) -> Job:
 
 def start_undo(actor: Actor, plan: Plan, *, digest: str, typed: str, reason: str) -> Job:
     """Carry out an undo's plan that somebody has looked at. Raises Refused; then nothing was written."""
-    number = _may_start(plan, digest)
+    number = _may_start(actor, plan, digest)
     told = reason_of(reason, "whoever asks")
     if typed.strip() != confirmation_of_undo(plan):
         raise Refused(f"Type {confirmation_of_undo(plan)} to start. Nothing was written.", 400)
@@ -60,6 +67,12 @@ def start_undo(actor: Actor, plan: Plan, *, digest: str, typed: str, reason: str
     return job
 
 
+def undoing_refused(actor: Actor, plan: Plan) -> str:
+    """Why this person may not start the undo on the page, "" where they may."""
+    restore = Job.objects.filter(pk=plan.job.params["undo"]).first()
+    return "" if restore and _alone(actor, restore) else unapproved(WHAT, overwrites=True)
+
+
 def to_undo(plan: Plan) -> int:
     """How many users the undo writes to."""
     return int(plan.counts["delete"]) + int(plan.counts["put-back"])
@@ -71,7 +84,7 @@ def confirmation_of_undo(plan: Plan) -> str:
     return f"{environment_of(name) or name} undo {to_undo(plan)}"
 
 
-def _may_start(plan: Plan, digest: str) -> int:
+def _may_start(actor: Actor, plan: Plan, digest: str) -> int:
     """The restore's number."""
     if "undo" not in plan.job.params:
         raise Refused("This is the plan of a restore, not of an undo. Nothing was written.", 404)
@@ -85,7 +98,14 @@ def _may_start(plan: Plan, digest: str) -> int:
     restore = Job.objects.filter(pk=number).first()
     if restore is None or restore.state not in OVER:
         raise Refused(f"Restore {number} goes on by now. Let it end, and plan the undo anew.")
+    if not _alone(actor, restore):
+        need_no_second(actor, WHAT, overwrites=True)
     return number
+
+
+def _alone(actor: Actor, restore: Job) -> bool:
+    """Whether it is one's own, and young enough to be taken back without anybody else."""
+    return restore.asked_by == actor.id and database_now() - restore.created_at < ALONE
 
 
 def _pool_of(job: Job) -> Pool:

@@ -79,7 +79,7 @@ class Ways:
     """What a pool's settings say about signing in: ``of`` its DescribeUserPool."""
 
     valid: timedelta = timedelta(days=VALID_DAYS)  # of a temporary password
-    passwordless: bool = False  # somebody may sign in by a code or a passkey alone
+    passwordless: bool = False  # somebody may sign in by a code, a passkey or a custom challenge alone
 
     @classmethod
     def of(cls, user_pool: object) -> Ways:
@@ -90,7 +90,9 @@ class Ways:
         days = (policies.get("PasswordPolicy") or {}).get("TemporaryPasswordValidityDays")
         unused = (user_pool.get("AdminCreateUserConfig") or {}).get("UnusedAccountValidityDays")
         factors = (policies.get("SignInPolicy") or {}).get("AllowedFirstAuthFactors") or ["PASSWORD"]
-        return cls(timedelta(days=days or unused or VALID_DAYS), set(factors) != {"PASSWORD"})
+        # A trigger that asks a challenge of its own lets people in without a trace.
+        custom = bool((user_pool.get("LambdaConfig") or {}).get("DefineAuthChallenge"))
+        return cls(timedelta(days=days or unused or VALID_DAYS), custom or set(factors) != {"PASSWORD"})
 
 
 def evidence(

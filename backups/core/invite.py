@@ -16,6 +16,7 @@ BACKUP, CHANGED = "backup", "changed"
 
 REASONS: Mapping[str, str] = {
     "invited-lately": "was invited less than a day ago; not written to again",
+    "invited-since": "another job wrote to them by now; not written to again",
     "signed-in": "does not wait for an invitation any more; not written to",
     "disabled": "is disabled; never written to",
     "no-email": "has no e-mail to write to",

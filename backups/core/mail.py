@@ -9,10 +9,11 @@ at the earliest: if nobody else needs a mail, and everybody asks for theirs as s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from email.utils import parseaddr
+from email.utils import formataddr, getaddresses
 from typing import Any
 
 from backups.core.plan import MAIL_LIMIT, Counts, Messages, mail_day
@@ -20,6 +21,7 @@ from backups.core.snapshot import PoolFacts
 
 COGNITO, SES = "COGNITO_DEFAULT", "DEVELOPER"  # EmailSendingAccount
 DAY = timedelta(days=1)
+_ADDRESS = re.compile(r"""[^\s@,;:<>()\[\]"\\]+@[^\s@,;:<>()\[\]"\\]+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ def email_settings(before: Mapping[str, Any], arn: str = "", sender: str = "") -
     """EmailConfiguration that sends through the SES identity ``arn``; without one, through Cognito itself.
 
     The reply-to address stays, and so does SES's configuration set. Raises ValueError with a sentence where
-    ``sender`` ("Biomage <no-reply@uni.example>") does not fit the identity.
+    ``sender`` ("Biomage <no-reply@uni.example>") is not one address, or does not fit the identity.
     """
     kept = {"ReplyToEmailAddress"} | ({"ConfigurationSet"} if arn else set())
     settings = {name: value for name, value in before.items() if name in kept and value}
@@ -140,12 +142,29 @@ def email_settings(before: Mapping[str, Any], arn: str = "", sender: str = "") -
         return {**settings, "EmailSendingAccount": COGNITO}
     settings |= {"EmailSendingAccount": SES, "SourceArn": arn}
     identity = identity_of(arn)
-    _, address = parseaddr(sender)
-    if sender and not fits(address, identity):
+    if not sender:
+        if "@" not in identity:
+            raise ValueError(f"{identity} is a domain: say which address of it the mails come from.")
+        return settings
+    name, address = _one_address(sender)
+    if not fits(address, identity):
         raise ValueError(f"The sender is no address of {identity}, so SES would not send as it.")
-    if not sender and "@" not in identity:
-        raise ValueError(f"{identity} is a domain: say which address of it the mails come from.")
-    return settings | ({"From": sender} if sender else {})
+    return settings | {"From": formataddr((name, address))}
+
+
+def _one_address(sender: str) -> tuple[str, str]:
+    """(name, address) of a sender that is exactly this. Raises ValueError: what a mail's reader would take
+    for two addresses, or for another one, is not guessed at."""
+    sender = sender.strip()
+    if not sender.isprintable():
+        raise ValueError("The sender holds control characters, which no mail can have in its head.")
+    found = getaddresses([sender])
+    name, address = found[0] if len(found) == 1 else ("", "")
+    if not address.isascii():
+        raise ValueError("The address of the sender is written in plain letters (ASCII) only.")
+    if not _ADDRESS.fullmatch(address) or not sender.endswith((address, f"<{address}>")):
+        raise ValueError("The sender is not one address: write it as Name <no-reply@its.domain>.")
+    return name, address
 
 
 def identity_of(arn: str) -> str:

@@ -23,7 +23,7 @@ PARTS: dict[str, str] = {
     "plan.json": "what was going to be done when somebody looked at it: the backup and its hash, numbers, "
     "refusals and warnings, and the digest over all that the plan rests on",
     "choices.json": "what somebody chose: who is in scope, what becomes of users who exist, the guards, "
-    "messages; who asked for the restore, when and why",
+    "messages; who asked for the restore, when and why, and who resumed it",
     "preflight.json": "the checks before the start, each with its answer and its remedy",
     "ledger.csv": "one line for each user of the plan: what was planned, what became of it and why. For a "
     "spreadsheet: a ' stands before whatever one would run",

@@ -40,8 +40,8 @@ REASONS: Mapping[str, str] = {
     "undone": "was undone already",
     "not-created": "was not created as far as the restore knows; whoever stands there is left alone",
     "not-updated": "the restore did not finish updating this user, and nothing of it is there; left alone",
-    "unsure": "the restore did not finish updating this user, who changed later, so nothing tells what it "
-    "wrote; left alone",
+    "unsure": "the restore did not finish updating this user, and nothing tells its changes from those of "
+    "others; left alone",
     "gone": "is not in the pool any more",
     "other-user": "somebody else holds this Username now; left alone",
     "in-again": "is in again: {detail}; left alone",
@@ -78,6 +78,7 @@ class Touched:
     written: Mapping[str, str] | None = None  # attributes of a create; None: not known any more
     changes: tuple[tuple[str, str, str], ...] = ()  # of an update: (field, before, what was written)
     step: str = ""  # of an update: the last one that it finished
+    unheard: bool = False  # of an update: it may have written more than the steps that it told of
     undone: bool = False  # by an earlier undo of the same restore
 
 
@@ -166,10 +167,11 @@ def _updated(touched: Touched, found: Found) -> Verdict:
 def _begun(touched: Touched, user: User) -> Touched:
     """Of an update that did not come to its end: what it may have written, and nobody else.
 
-    It read the user before it began, and all was as planned; so whatever holds its value now is its own, as
-    long as nothing changed after it was over. Else only steps that it told of are known.
+    Where a write of it may be out, it read the user before, and all was as planned; so whatever holds its
+    value now is its own, as long as nothing changed after it was over. Else only steps that it told of are
+    known: where Cognito refused the look or the first write, the same was done by somebody's hand.
     """
-    if evidence.settled(touched.left, user) or touched.step == "groups":
+    if touched.step == "groups" or (touched.unheard and evidence.settled(touched.left, user)):
         return touched
     written = tuple(
         change for change in touched.changes if touched.step in _WRITTEN_AT[_kind(change[0], change[2])]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from backups.core.invite import sentence
 from backups.core.plan import Line
-from backups.core.snapshot import mask
+from backups.core.snapshot import PoolFacts, User, mask
 from backups.engine.ports import Cause, Outcome, PortError, Report, Stop, UserPool
 from backups.engine.steps import REASON
 
@@ -43,10 +44,16 @@ class Failures:
 def invite(
     pool: UserPool,
     waiting: Sequence[tuple[Line, Outcome]],
+    facts: PoolFacts,
     report: Report,
     mails_left: Callable[[], int | None],
+    written_to: Callable[[str], bool],
 ) -> None:
-    """One by one in this order, each once. Raises Stop("mail-limit") with the rest still waiting."""
+    """One by one in this order, each once. Raises Stop("mail-limit") with the rest still waiting.
+
+    A restore may have waited for days, so everybody is looked at once more. ``written_to``: whether another
+    job invited whoever has this sub; their temporary password is not to stop working.
+    """
     report.phase("Invitations", len(waiting))
     failures = Failures()
     for line, state in waiting:
@@ -54,21 +61,62 @@ def invite(
         left = mails_left()
         if left is not None and left <= 0:
             raise Stop("mail-limit")
-        report.intend([line.key], "inviting")
-        try:
-            pool.resend_invitation(line.username)
-            outcome = replace(state, step="invited", messages=1, outcome="created", reason="", detail="")
-        except PortError as error:
-            if error.cause is Cause.MAIL_LIMIT and left is not None:
-                report.outcome(replace(state, step="confirmed"))
-                raise Stop("mail-limit") from None
-            reason = "maybe-invited" if error.cause is Cause.LOST else REASON.get(error.cause, "refused")
-            outcome = replace(state, step="confirmed", outcome="failed", reason=reason, detail=str(error))
+        outcome = _invited(pool, line, state, facts, report, written_to)
+        if outcome.reason == "mail-limit" and left is not None:
+            report.outcome(replace(state, step="confirmed"))
+            raise Stop("mail-limit")
         report.outcome(outcome)
         tell(report, line, outcome)
         report.count()
         failures.note(outcome)
         failures.stop_if_hopeless()
+
+
+def may_not(user: User, sub: str) -> str:
+    """Why this user, asked for as whoever has ``sub``, is not to be written to; "" where they are."""
+    if user.sub != sub:
+        return "other-user"
+    if user.status != "FORCE_CHANGE_PASSWORD":
+        return "signed-in"
+    if not user.enabled:
+        return "disabled"
+    return "" if user.email else "no-email"
+
+
+def _invited(
+    pool: UserPool,
+    line: Line,
+    state: Outcome,
+    facts: PoolFacts,
+    report: Report,
+    written_to: Callable[[str], bool],
+) -> Outcome:
+    if written_to(state.new_sub):
+        return _left_out(state, "invited-since")
+    try:
+        user = User.of(pool.get_user(state.new_username))
+    except PortError as error:
+        if error.cause is Cause.MISSING:
+            return _left_out(state, "gone")
+        return _failed(state, REASON.get(error.cause, "refused"), error)
+    if why := may_not(user, state.new_sub):
+        return _left_out(state, why)
+    report.intend([line.key], "inviting")
+    try:
+        pool.resend_invitation(user.email if facts.email_is_username else line.username)
+    except PortError as error:
+        lost = error.cause is Cause.LOST
+        return _failed(state, "maybe-invited" if lost else REASON.get(error.cause, "refused"), error)
+    return replace(state, step="invited", messages=1, outcome="created", reason="", detail="")
+
+
+def _failed(state: Outcome, reason: str, error: PortError) -> Outcome:
+    return replace(state, step="confirmed", outcome="failed", reason=reason, detail=str(error))
+
+
+def _left_out(state: Outcome, why: str) -> Outcome:
+    """The restore did its part of them, and somebody the rest."""
+    return replace(state, step="confirmed", outcome="created", reason="left-out", detail=sentence(why))
 
 
 def tell(report: Report, line: Line, outcome: Outcome) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from backups.core.snapshot import PoolFacts, User, mask
-from backups.engine.invitations import Failures
+from backups.engine.invitations import Failures, may_not
 from backups.engine.ports import Cause, Outcome, PortError, Report, Stop, UserPool
 from backups.engine.steps import REASON
 
@@ -74,7 +74,7 @@ def _invited(pool: UserPool, person: Person, facts: PoolFacts, report: Report) -
         if error.cause is Cause.MISSING:
             return _state(person, "skipped", "gone")
         return _state(person, "failed", REASON.get(error.cause, "refused"), str(error))
-    if why := _may_not(user, person):
+    if why := may_not(user, person.sub):
         return _state(person, "skipped", why)
     report.intend([person.key], "inviting")
     try:
@@ -85,17 +85,6 @@ def _invited(pool: UserPool, person: Person, facts: PoolFacts, report: Report) -
     return Outcome(
         person.key, "updated", "invited", new_sub=person.sub, new_username=person.username, messages=1
     )
-
-
-def _may_not(user: User, person: Person) -> str:
-    """Why this user is not to be written to; "" where they are."""
-    if user.sub != person.sub:
-        return "other-user"
-    if user.status != "FORCE_CHANGE_PASSWORD":
-        return "signed-in"
-    if not user.enabled:
-        return "disabled"
-    return "" if user.email else "no-email"
 
 
 def _state(

@@ -279,7 +279,7 @@ class Outcome:
     key: str
     outcome: str = ""  # created | updated | deleted | skipped | failed; "" while steps remain
     # The last finished one: created attributes enabled disabled password groups linked confirmed inviting
-    # invited; of an undo: removed
+    # invited; asked: a create that may have come through; of an undo: removed
     step: str = ""
     reason: str = ""  # code of core.plan.REASONS, or ""
     detail: str = ""  # AWS's words, where the reason is a refusal

@@ -3,7 +3,8 @@
     groups that are missing
     for each batch:   keep going? -> intend (committed) -> for each user, in a thread:
                       engine.steps: create or update, step by step -> read back -> outcome
-    then, where people are invited one by one:  keep going? -> intend -> invitation -> outcome
+    then, where people are invited one by one:
+                      keep going? -> read: still waiting? -> intend -> invitation -> outcome
 
 The users under way are at different steps, so creates, passwords, group changes and looks go on side by
 side, each at the pace of its own quota, and the slowest of these alone decides how fast it goes: there are
@@ -46,12 +47,13 @@ def restore(
     *,
     messages: Messages,
     mails_left: Callable[[], int | None] = lambda: None,
+    written_to: Callable[[str], bool] = lambda sub: False,
 ) -> None:
     """Carry out a plan's creates and updates. Raises Stop.
 
     Tasks come in the order in which people are to be invited. One user's failure is an outcome and never
     stops the others. ``mails_left``: how many invitations may still go out today; None where no limit is
-    known.
+    known. ``written_to``: whether another job invited whoever has this sub.
     """
     _groups(pool, groups, report)
     # Cognito's own mail has a day's limit: everybody is there before the first invitation is spent.
@@ -75,7 +77,7 @@ def restore(
     flow.failures.stop_if_hopeless()
     if flow.to_invite:
         waiting = [flow.to_invite[place] for place in sorted(flow.to_invite)]  # threads end in any order
-        invite(pool, waiting, report, mails_left if afterwards else lambda: None)
+        invite(pool, waiting, facts, report, mails_left if afterwards else lambda: None, written_to)
 
 
 class _Flow:

@@ -34,6 +34,8 @@ REASON: Mapping[Cause, str] = {
     Cause.MAIL_LIMIT: "mail-limit",
     Cause.DELIVERY: "not-delivered",
 }
+ASKED = "asked"
+"""The step of a create that may have come through, though nobody has seen the user yet."""
 _PASSWORD_IS_SET = frozenset({"password", "groups", "linked", "confirmed"})
 
 
@@ -83,7 +85,8 @@ class Steps:
             if state.confirmed:
                 return state  # everything stands since an earlier try: only the invitation is left
             if not state.new_username:
-                begun = task.begun is not None
+                if begun := task.begun is not None:
+                    state = replace(state, step=ASKED)
                 if line.removes and not self._make_way(line, begun=begun):
                     return replace(state, outcome="skipped", reason="changed-since")
                 # Where one was just deleted, "exists" may be the pool being slow to notice: a look tells.
@@ -172,29 +175,33 @@ class Steps:
         invite = self.at_creation and line.user.enabled and bool(line.user.email)
         state, wait = Outcome(line.key), BEFORE_LOOK
         until = self.clock.monotonic() + SETTLE_FOR
-        while self.clock.monotonic() < until:
-            if asked_before and (entry := self._look(line.username)):
+        try:
+            while self.clock.monotonic() < until:
+                if asked_before and (entry := self._look(line.username)):
+                    return self._adopt(line, state, entry, intended, invite)
+                try:
+                    entry = self.pool.create_user(line.username, line.attributes, invite=invite)
+                except PortError as error:
+                    if error.cause is Cause.EXISTS and not asked_before:
+                        return self._came_first(line, state)
+                    if error.cause in (Cause.MAIL_LIMIT, Cause.DELIVERY):
+                        # The error itself says that no mail went out; the user may stand or not.
+                        state = replace(state, reason=REASON[error.cause], detail=str(error))
+                        invite = False
+                    elif error.cause not in (Cause.LOST, Cause.EXISTS):
+                        raise
+                    # EXISTS now: a lost create came through after all. The look that comes next settles it.
+                    asked_before = True
+                    self.clock.sleep(wait)
+                    wait = min(5.0, wait * 2)
+                    continue
+                return replace(_made(state, entry), messages=int(invite))
+            if entry := self._look(line.username):
                 return self._adopt(line, state, entry, intended, invite)
-            try:
-                entry = self.pool.create_user(line.username, line.attributes, invite=invite)
-            except PortError as error:
-                if error.cause is Cause.EXISTS and not asked_before:
-                    return self._came_first(line, state)
-                if error.cause in (Cause.MAIL_LIMIT, Cause.DELIVERY):
-                    # The error itself says that no mail went out; the user may stand or not.
-                    state = replace(state, reason=REASON[error.cause], detail=str(error))
-                    invite = False
-                elif error.cause not in (Cause.LOST, Cause.EXISTS):
-                    raise
-                # EXISTS now: a lost create came through after all. The look that comes next settles it.
-                asked_before = True
-                self.clock.sleep(wait)
-                wait = min(5.0, wait * 2)
-                continue
-            return replace(_made(state, entry), messages=int(invite))
-        if entry := self._look(line.username):
-            return self._adopt(line, state, entry, intended, invite)
-        raise PortError("The answer to the create was lost again and again.", Cause.LOST)
+            raise PortError("The answer to the create was lost again and again.", Cause.LOST)
+        except PortError as error:
+            # Whatever it failed for: a create that was asked may have come through, or still come.
+            return _failed(replace(state, step=ASKED if asked_before else ""), error)
 
     def _came_first(self, line: Line, state: Outcome) -> Outcome:
         """Somebody of this name came since the plan: left alone; nothing says that it is the same person."""
@@ -203,8 +210,12 @@ class Steps:
     def _adopt(self, line: Line, state: Outcome, entry: Entry, intended: datetime, invite: bool) -> Outcome:
         """Is the user who stands there the one that this job meant to create?"""
         user = User.of(entry)
+        # Nobody has a password whom this job gave none, nor invited when it created them.
+        statuses = {"FORCE_CHANGE_PASSWORD"}
+        if self.messages is Messages.SILENT or self.at_creation:
+            statuses.add("CONFIRMED")
         ours = (
-            user.status in ("FORCE_CHANGE_PASSWORD", "CONFIRMED")
+            user.status in statuses
             and datetime.fromisoformat(user.created) >= intended - SKEW
             and all(user.attributes.get(name) == value for name, value in line.attributes.items())
         )

@@ -14,6 +14,7 @@ import socket
 import threading
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -32,7 +33,7 @@ from backups.engine.ports import Cause, PortError, Stop
 from backups.models import Job, Operator, database_now
 from backups.models.audit import Act, record
 from backups.reporting import Heartbeat, JobReport, Lease, announce
-from backups.runner import invite, mail, schema, undo
+from backups.runner import invite, mail, restore, schema, undo
 from backups.runner.backup import make_backup
 from backups.runner.compare import compare_sides
 from backups.runner.find import find_last_good
@@ -42,7 +43,6 @@ from backups.runner.mail import switch_mail
 from backups.runner.people import who_is_in
 from backups.runner.plan import make_plan
 from backups.runner.report import keep_report
-from backups.runner.restore import carry_out, close_unfinished
 from backups.runner.schema import add_to_schema
 from backups.runner.sources import FILE
 from backups.runner.undo import carry_out_undo, plan_undo
@@ -62,7 +62,7 @@ WORK: Mapping[str, Callable[[Job, JobReport], Ended]] = {
     Job.Kind.BACKUP: make_backup,
     Job.Kind.COMPARE: compare_sides,
     Job.Kind.PLAN: _planned,
-    Job.Kind.RESTORE: carry_out,
+    Job.Kind.RESTORE: restore.carry_out,
     Job.Kind.KEEP: keep_copy,
     Job.Kind.FIND: find_last_good,
     Job.Kind.MAIL: switch_mail,
@@ -70,7 +70,7 @@ WORK: Mapping[str, Callable[[Job, JobReport], Ended]] = {
     Job.Kind.UNDO: carry_out_undo,
     Job.Kind.INVITE: send_invitations,
 }
-_ENDED = {
+ENDED = {
     Job.Kind.BACKUP: Act.BACKUP_ENDED,
     Job.Kind.COMPARE: Act.COMPARE_ENDED,
     Job.Kind.PLAN: Act.PLAN_ENDED,
@@ -81,6 +81,11 @@ _ENDED = {
     Job.Kind.INVITE: Act.INVITE_ENDED,
     Job.Kind.MAIL: Act.MAIL_ENDED,
     Job.Kind.SCHEMA: Act.SCHEMA_ENDED,
+}
+TOTALS: Mapping[str, Callable[[Job], dict[str, int]]] = {
+    Job.Kind.RESTORE: restore.totals,
+    Job.Kind.UNDO: undo.totals,
+    Job.Kind.INVITE: invite.totals,
 }
 TERMINAL = "terminal:"
 SCHEDULE = "schedule"
@@ -108,6 +113,8 @@ def run(
     with Heartbeat(lease):
         ended = _work(job, report)
         if ended is not None and lease.renew():
+            if ended.state == State.CANCELLED and (numbers := counted(job)):
+                ended = replace(ended, result={**job.result, **numbers, **(ended.result or {})})
             ended = keep_report(job, ended)
     if ended is not None:
         finish(job, lease, ended)
@@ -166,7 +173,7 @@ def finish(job: Job, lease: Lease, ended: Ended) -> None:
             queue.send(job)
         if over:
             record(
-                _ENDED[Job.Kind(job.kind)],
+                ENDED[Job.Kind(job.kind)],
                 actor_id=job.asked_by,
                 actor=job.asked_by_name,
                 result=ended.state,
@@ -174,6 +181,12 @@ def finish(job: Job, lease: Lease, ended: Ended) -> None:
                 job=job.pk,
                 **_told(ended),
             )
+
+
+def counted(job: Job) -> dict[str, int]:
+    """What became of everybody so far, of a job with a ledger of its own; {} of any other."""
+    totals = TOTALS.get(Job.Kind(job.kind))
+    return totals(job) if totals else {}
 
 
 def sweep() -> int:
@@ -264,7 +277,7 @@ def _stopped(job: Job, report: JobReport, stop: Stop) -> Ended | None:
     if _flushed(report, Ended(State.PAUSED, "")) is None:
         return None
     if stop.why == "cancel":
-        close_unfinished(job)
+        restore.close_unfinished(job)
         return Ended(State.CANCELLED, _kept(job))
     if stop.why == "failures":
         why = "User after user failed for the same cause, so it stands still. Look at the cause, then resume."

@@ -12,14 +12,20 @@ from backups import wiring
 from backups.core import plan
 from backups.core.invite import LATELY, WAITING
 from backups.core.lifecycle import State
+from backups.core.mail import COGNITO, Limit
 from backups.core.plan import mail_day
+from backups.core.snapshot import PoolFacts
 from backups.engine.invite import Person, invite_again
 from backups.engine.ports import PortError, Stop
 from backups.models import Item, Job, Pool, database_now
 from backups.reporting import JobReport
-from backups.runner.ledger import mails_today
+from backups.runner.ledger import mails_today, note_mail
+from backups.runner.preflight import mail_limit
 from backups.runner.undo import chunks
 from backups.runner.words import Ended
+
+BEGUN = Q(step="inviting") | Q(reason="maybe-invited")
+"""Of a row: an invitation may be out that nobody answered for."""
 
 
 def invitable(reading: Job) -> QuerySet[Item]:
@@ -32,27 +38,55 @@ def lately(pool_id: str, but: Job | None = None) -> QuerySet[Item, str]:
     """Subs of a pool whom a job wrote to within a day, or was about to."""
     since = database_now() - LATELY
     # Intents of a restore are long before its mails, so its end counts as well.
-    begun = Q(step="inviting") | Q(reason="maybe-invited")
     then = Q(intended_at__gte=since) | Q(job__finished_at__gte=since)
-    wrote = Q(messages__gt=0, mailed_at__gte=since) | (begun & then)
+    wrote = Q(messages__gt=0, mailed_at__gte=since) | (BEGUN & then)
     rows = Item.objects.filter(wrote, job__pool_id=pool_id).exclude(new_sub="")
     if but is not None:
         rows = rows.exclude(job=but)
     return rows.values_list("new_sub", flat=True)
 
 
-def mails_allowed(reading: Job) -> int | None:
-    """How many invitations may go out today; None where no limit binds. By the last look at the pool."""
+def written_to(job: Job, sub: str) -> bool:
+    """Whether another job invited somebody whom ``job`` made, or was about to."""
+    wrote = Q(messages__gt=0) | BEGUN
+    return Item.objects.filter(wrote, new_sub=sub).exclude(job=job).exists()
+
+
+def mails_of(reading: Job) -> Limit:
+    """What binds the pool's mail now. By the last look at the pool; where it uses SES, SES is asked."""
     pool = Pool.objects.filter(pool_id=reading.pool_id).first()
-    if pool is not None and pool.mail not in ("", "COGNITO_DEFAULT"):
-        return None
-    return max(0, plan.MAIL_LIMIT - settings.MAIL_RESERVE - mails_today())
+    mail = (pool.mail if pool is not None else "") or COGNITO
+    facts = PoolFacts(reading.pool_id, reading.pool_name, reading.region, "", mail=mail)
+    return mail_limit(facts, wiring.account_of(reading.region, briefly=True))
+
+
+def mails_allowed(reading: Job) -> int | None:
+    """How many invitations may go out now; None where no limit is known."""
+    return mails_of(reading).ours
+
+
+def never(limit: Limit, mails: int) -> str:
+    """Why so many invitations would never all arrive, however long a job waits; "" where they may."""
+    if limit.sandbox:
+        return (
+            "SES is in its sandbox here: invitations would reach verified addresses alone. Ask AWS for "
+            "production access first."
+        )
+    if limit.last(mails, database_now(), ours=True) is not None:
+        return ""
+    if limit.rolling:
+        return "SES sends no mails for this account now: AWS has paused it, or its quota is 0."
+    return (
+        "All mails of a day are kept for people who ask for a code (MAIL_RESERVE), so no invitation would "
+        "ever go out. Lower it, or move the pool’s mail to SES first."
+    )
 
 
 def send_invitations(job: Job, report: JobReport) -> Ended:
     try:
         pool = wiring.pool(job.region, job.pool_id)
         facts = pool.facts()
+        note_mail(job, facts, report)
         report.start_counting(_counters(job))
         report.phase("Invitations", _pending(job).count())
         invite_again(

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet, Sum
 
+from backups.core.mail import SES
 from backups.core.plan import mail_day
+from backups.core.snapshot import PoolFacts
 from backups.models import Item, Job, Plan, database_now
 from backups.models.audit import Act, AuditEntry, record
+from backups.reporting import JobReport
 
 BATCH = 1_000
 """Subs that the database is asked about at once."""
@@ -44,9 +48,28 @@ def unfinished(plan: Job) -> dict[str, int]:
 
 
 def mails_today() -> int:
-    """Invitations that jobs sent since the day of mails began; nobody tells of the application's mails."""
+    """Invitations that jobs sent through Cognito's own mail since its day began.
+
+    Nobody tells of the application's mails.
+    """
     sent = Item.objects.filter(messages__gt=0, mailed_at__gte=mail_day(database_now()))
+    sent = sent.exclude(job__in=Job.objects.filter(params__mail=SES))
     return int(sent.aggregate(sum=Sum("messages", default=0))["sum"])
+
+
+def note_mail(job: Job, facts: PoolFacts, report: JobReport) -> None:
+    """Before a job's first mail: what its pool mails through, once and for all where that is Cognito.
+
+    A pool may be switched while a job waits; what went through Cognito today is spent all the same.
+    """
+    known = job.params.get("mail")
+    if known == facts.mail or (known is None and job.items.filter(messages__gt=0).exists()):
+        return
+    if known in (None, SES):
+        job.params = {**job.params, "mail": facts.mail}
+        with transaction.atomic():
+            report.prove()
+            Job.objects.filter(pk=job.pk).update(params=job.params)
 
 
 def intend(act: Act, job: Job, stored: Plan | None = None, **details: Any) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Set
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -32,6 +33,8 @@ from backups.runner.sources import read_side, source_of, taken_at
 from backups.runner.words import Ended
 
 BATCH = 1000
+LONGEST = 2_100
+"""Of models.Item's label and email; nobody with a longer one is created, so it is cut for the list only."""
 
 
 def make_plan(job: Job, report: JobReport) -> Ended:
@@ -80,21 +83,21 @@ def make_plan(job: Job, report: JobReport) -> Ended:
                     source_sha256=backup.sha256,
                     source_pool=source.pool_name,
                     choices=choices(job),
-                    counts=numbers,
-                    checks=[check.as_json() for check in checks],
-                    refusals=preflight.stops(checks),
-                    warnings=_unmet(scope, asked),
+                    counts=_kept(numbers),
+                    checks=_kept([check.as_json() for check in checks]),
+                    refusals=_kept(preflight.stops(checks)),
+                    warnings=_kept(_unmet(scope, asked)),
                     facts={
                         "mail": facts.mail,
                         "case_sensitive": facts.case_sensitive,
                         "username_attributes": list(facts.username_attributes),
                         "groups_to_create": [
-                            g.name for g in missing_groups(job, backup, live, counts.groups)
+                            _kept(g.name) for g in missing_groups(job, backup, live, counts.groups)
                         ],
                         "target_users": live.count,
                         "source_users": backup.count,
                         "triggers": list(facts.triggers),
-                        "privileged": sorted(privileged(backup, live)),
+                        "privileged": _kept(sorted(privileged(backup, live))),
                         "factors_known": backup.factors is not None,
                     },
                     read_at=read_at,
@@ -205,6 +208,15 @@ def _unmet(scope: Scope, asked: Choices) -> list[str]:
     return [f"{len(unmet):,} of the {said} are not in this backup: {some}."]
 
 
+def _kept(value: Any) -> Any:
+    """PostgreSQL keeps no NUL, in a JSON value neither; the sign for it says that there was one."""
+    if isinstance(value, str):
+        return value.replace("\0", "\N{SYMBOL FOR NULL}")
+    if isinstance(value, dict):
+        return {_kept(name): _kept(inner) for name, inner in value.items()}
+    return [_kept(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
 def _keep(job: Job, lines: Iterable[Line], counts: Counts, report: JobReport) -> None:
     rows: list[Item] = []
     for line in lines:
@@ -215,16 +227,16 @@ def _keep(job: Job, lines: Iterable[Line], counts: Counts, report: JobReport) ->
                 job=job,
                 key=line.key,
                 position=line.position,
-                label=user.label,
+                label=_kept(user.label)[:LONGEST],
                 old_sub=user.sub,
                 old_username=user.username,
-                email=user.email,
+                email=_kept(user.email)[:LONGEST],
                 action=line.action,
                 reason=line.reason,
-                detail=line.detail,
-                groups=list(line.groups),
-                changes=[list(change) for change in line.changes],
-                withheld=list(line.withheld),
+                detail=_kept(line.detail),
+                groups=_kept(list(line.groups)),
+                changes=_kept([list(change) for change in line.changes]),
+                withheld=_kept(list(line.withheld)),
                 seen=line.seen,
                 removes=line.removes,
                 enabled=user.enabled,

@@ -28,12 +28,15 @@ from backups.core.lifecycle import WORDS, State
 from backups.core.snapshot import User, iso
 from backups.engine.ports import BackupStore, Cause, PortError
 from backups.models import Aftercare, AuditEntry, Item, Job, Plan, database_now
+from backups.models.audit import Act
 from backups.runner.words import Ended
 
 log = structlog.get_logger(__name__)
 ZIP = "report.zip"
 MAP = "identity-map"
 CHUNK = 2000
+ASKED = tuple(act for act in Act if act.endswith("asked") and not act.startswith("job."))
+"""Acts that begin a job, each with the entry that the job's row was written with."""
 TRIES = 5  # seconds in a row that may be somebody else's
 
 
@@ -203,6 +206,16 @@ def totals(job: Job) -> dict[str, int]:
     return {name: int(number) for name, number in counted.items()}
 
 
+def asked_first(job: Job) -> AuditEntry | None:
+    """Of who asked for the job; its row names whoever resumed it last."""
+    return AuditEntry.objects.filter(act__in=ASKED, job=job.pk).order_by("seq").first()
+
+
+def resumes(job: Job) -> list[AuditEntry]:
+    """Of everybody who resumed it, in order."""
+    return list(AuditEntry.objects.filter(act=Act.JOB_RESUMED, job=job.pk).order_by("seq"))
+
+
 def entries_of(job: Job, plan: Plan | None) -> QuerySet[AuditEntry]:
     undos = Job.objects.filter(params__undo=job.pk).values_list("pk", flat=True)
     jobs = [job.pk, *([plan.job_id] if plan else []), *undos]
@@ -226,12 +239,17 @@ def _plan(plan: Plan) -> dict[str, Any]:
 
 
 def _choices(job: Job, plan: Plan | None) -> dict[str, Any]:
+    first = asked_first(job)
     return {
         "restore": job.pk,
-        "asked_by": job.asked_by_name,
-        "asked_by_id": job.asked_by,
-        "asked_at": job.created_at,
+        "asked_by": first.actor if first else job.asked_by_name,
+        "asked_by_id": first.actor_id if first else job.asked_by,
+        "asked_at": first.at if first else job.created_at,
         "reason": job.reason,
+        "resumed": [
+            {"by": entry.actor, "by_id": entry.actor_id, "at": entry.at, **entry.details}
+            for entry in resumes(job)
+        ],
         "asked_for": job.params,
         "plan": plan.choices if plan else None,
     }

@@ -25,14 +25,15 @@ from backups.core.lifecycle import State
 from backups.core.plan import Action, Line, Messages, Terms
 from backups.core.snapshot import in_utc
 from backups.engine.live import read_pool
-from backups.engine.ports import Outcome
+from backups.engine.ports import Outcome, Stop
 from backups.engine.reading import Reading
 from backups.engine.restore import NONE_WENT_OUT, Task, restore
-from backups.models import Item, Job, Plan
+from backups.models import Item, Job, Plan, database_now
 from backups.models.audit import Act
 from backups.reporting import JobReport
 from backups.runner.backup import back_up_first, pool_of
-from backups.runner.ledger import intend, mails_today, of_groups
+from backups.runner.invite import written_to
+from backups.runner.ledger import intend, mails_today, note_mail, of_groups
 from backups.runner.plan import choices, missing_groups, plan_lines, terms_of
 from backups.runner.sources import read_side
 from backups.runner.words import Ended, Refusal
@@ -47,6 +48,15 @@ RETRIED = (
     *("mail-limit", "not-delivered", "not-invited"),
 )
 """Causes that may be gone at the next try. Not "maybe-invited": a second mail might go out."""
+NOTHING_DONE = ("refused", "denied", "throttled")
+"""Of a create that failed and whose step is none: nobody was made."""
+_NOT_BEGUN: dict[str, Any] = {
+    "outcome": "",
+    "step": "",
+    "reason": "",
+    "detail": "",
+    "intended_at": None,
+}
 
 
 def carry_out(job: Job, report: JobReport) -> Ended:
@@ -67,6 +77,7 @@ def carry_out(job: Job, report: JobReport) -> Ended:
             _copy_ledger(stored.job, job)
             if live.count or facts.estimated_users:
                 _back_up_first(job, report)
+            note_mail(job, facts, report)
             report.start_counting(_counters(job) | {"at_most": _at_most(job, messages)})
             planned = {action: job.items.filter(action=action).count() for action in WRITES}
             intend(
@@ -81,16 +92,25 @@ def carry_out(job: Job, report: JobReport) -> Ended:
             )
             used = {name for groups in job.items.values_list("groups", flat=True) for name in groups}
             groups = missing_groups(stored.job, backup, live, used)
-            restore(
-                pool,
-                _tasks(job, stored, backup, live, report),
-                [group for group in groups if group.name in used] if "only" in job.params else groups,
-                facts,
-                report,
-                wiring.clock(),
-                messages=messages,
-                mails_left=lambda: plan.mail_allowed(facts, settings.MAIL_RESERVE, mails_today()),
-            )
+            since = database_now()
+            try:
+                restore(
+                    pool,
+                    _tasks(job, stored, backup, live, report),
+                    [group for group in groups if group.name in used] if "only" in job.params else groups,
+                    facts,
+                    report,
+                    wiring.clock(),
+                    messages=messages,
+                    mails_left=lambda: plan.mail_allowed(facts, settings.MAIL_RESERVE, mails_today()),
+                    written_to=lambda sub: written_to(job, sub),
+                )
+            except Stop as stop:
+                if stop.why != "lease-lost":
+                    report.flush()  # whoever was submitted has a word by now
+                    waiting = job.items.filter(outcome="unknown", step="", intended_at__gte=since)
+                    _put_back(waiting, report)
+                raise
     report.flush()
     return _ended(job)
 
@@ -121,8 +141,17 @@ def try_again(job: Job, causes: Collection[str] = RETRIED) -> None:
     That no mail went out is remembered: it is what allows the one invitation that is still owed.
     """
     failed = job.items.filter(outcome="failed", reason__in=set(causes) & set(RETRIED))
+    # By now another job, or the person, may have made whom this one did not: never taken for its own.
+    failed.filter(action=Action.CREATE, new_sub="", step="", reason__in=NOTHING_DONE).update(**_NOT_BEGUN)
     failed.filter(reason__in=NONE_WENT_OUT).update(outcome="unknown", detail="")
     failed.exclude(reason__in=NONE_WENT_OUT).update(outcome="unknown", reason="", detail="")
+
+
+def _put_back(rows: QuerySet[Item], report: JobReport) -> None:
+    """Not begun after all: nothing was asked of AWS for these users by this job."""
+    with transaction.atomic():
+        report.prove()
+        rows.update(**_NOT_BEGUN)
 
 
 def close_unfinished(job: Job) -> None:
@@ -197,9 +226,11 @@ def _tasks(job: Job, stored: Plan, backup: Reading, live: Reading, report: JobRe
 
     def walk(wanted: Callable[[str], bool]) -> Iterator[tuple[str, Task]]:
         lines = plan_lines(stored.job, stored.source, backup, live)
-        for item, line in _beside(job, lines, wanted):
+        for item, line in _beside(job, lines, wanted, report):
             task = _task(item, line, terms)
             if task is None:
+                if item.intended_at:  # by an earlier try; it was another restore that made them
+                    _put_back(job.items.filter(pk=item.pk), report)
                 report.outcome(_here_by_now(line))
             else:
                 yield item.key, task
@@ -234,11 +265,32 @@ def _first(job: Job, backup: Reading, lines: Iterator[Line]) -> Sequence[str]:
     return tuple(dict.fromkeys((*administrators, *keys)))
 
 
-def _beside(job: Job, lines: Iterator[Line], wanted: Callable[[str], bool]) -> Iterator[tuple[Item, Line]]:
-    """Each row that is left, with its line, in the order of the lines; few of them are in memory."""
+def _beside(
+    job: Job, lines: Iterator[Line], wanted: Callable[[str], bool], report: JobReport
+) -> Iterator[tuple[Item, Line]]:
+    """Each row that is left, with its line, in the order of the lines; few of them are in memory.
+
+    Whoever was to be left alone and is missing by now fails on the way.
+    """
     while some := {line.key: line for line in islice(lines, AT_ONCE)}:
         rows = {item.key: item for item in _pending(job).filter(key__in=filter(wanted, some))}
+        missing = [key for key, line in some.items() if line.action is Action.CREATE and key not in rows]
+        if missing := [key for key in missing if wanted(key)]:
+            _gone(job, missing, report)
         yield from ((rows[key], line) for key, line in some.items() if key in rows)
+
+
+def _gone(job: Job, keys: Collection[str], report: JobReport) -> None:
+    """Who was in the pool when this was planned, and is not now: no identity is kept, nothing is done."""
+    were = job.items.filter(key__in=keys, outcome="skipped").exclude(action__in=WRITES).exclude(new_sub="")
+    if not were.exists():
+        return
+    report.flush()  # so that the job's row knows where its counters stand
+    with transaction.atomic():
+        report.prove()
+        gone = were.update(outcome="failed", reason="gone-since", detail="", new_sub="", new_username="")
+        standing = Job.objects.values_list("counters", flat=True).get(pk=job.pk)
+    report.start_counting({"skipped": standing["skipped"] - gone, "failed": standing["failed"] + gone})
 
 
 def _task(item: Item, line: Line, terms: Terms) -> Task | None:
@@ -257,6 +309,8 @@ def _task(item: Item, line: Line, terms: Terms) -> Task | None:
         )
         return Task(confirmed, _begun(item), intended)
     if begun:
+        if not item.new_sub and _another_s(line, terms):
+            return None
         line = plan.creation(line.position, line.user, terms)
     elif line.action is not Action.CREATE:
         return None
@@ -265,13 +319,22 @@ def _task(item: Item, line: Line, terms: Terms) -> Task | None:
     return Task(line, _begun(item) if begun else None, intended)
 
 
+def _another_s(line: Line, terms: Terms) -> bool:
+    """Whether this person is known to be in the pool, and not by a create whose answer this job never got.
+
+    Whom a plan knows by their status alone, or on somebody's word, may be that very create.
+    """
+    return line.known is not None and not line.first and line.user.key not in terms.choices.again
+
+
 def _here_by_now(line: Line) -> Outcome:
     known = line.known
+    there = line.reason == "exists" or line.action is Action.UPDATE  # which is no part of this plan
     return Outcome(
         line.key,
         "skipped",
-        reason="exists-now" if line.reason == "exists" else line.reason,
-        detail=line.detail,
+        reason="exists-now" if there else line.reason,
+        detail="" if there else line.detail,
         new_sub=known.sub if known else "",
         new_username=known.username if known else "",
     )
@@ -310,8 +373,22 @@ def _ended(job: Job) -> Ended:
 
 
 def _so_far(job: Job) -> str:
-    done = job.items.filter(outcome__in=("created", "updated")).count()
-    if not done:
+    """What stands in the pool by now, and what to do about who only waits for an invitation."""
+    made = job.items.filter(action=Action.CREATE, intended_at__isnull=False).exclude(new_sub="")
+    stand, changed = made.count(), job.items.filter(outcome="updated").count()
+    if not stand and not changed:
         return "Nothing was written."
-    users = "1 user was" if done == 1 else f"{done:,} users were"
-    return f"{users} restored before; nothing more was written."
+    words = f"{_users(stand)} created and stay{'s' * (stand == 1)}" if stand else "Nobody was created"
+    if changed:
+        words += f"; {_users(changed)} updated"
+    words += "; nothing more was written."
+    if wait := made.filter(outcome="unknown", step="confirmed").count():
+        words += (
+            f" {wait:,} of them wait{'s' * (wait == 1)} for an invitation: cancel this job, then invite them "
+            "from “Who is in again”."
+        )
+    return words
+
+
+def _users(number: int) -> str:
+    return "1 user was" if number == 1 else f"{number:,} users were"

@@ -35,6 +35,8 @@ from backups.runner.words import Ended, Refusal
 
 BATCH = 1000
 FINISHED = ("created", "updated")
+UNHEARD = ("silent", "read-back-differs")
+"""Why an update failed of which a write may be out; what Cognito refused was not written."""
 
 
 def plan_undo(job: Job, report: JobReport) -> Ended:
@@ -225,6 +227,7 @@ def _touched(
         written=written,
         changes=tuple(changes),
         step="" if create else item.step,
+        unheard=not create and (item.outcome == "unknown" or item.reason in UNHEARD),
         undone=undone,
     )
 

@@ -19,6 +19,7 @@ from backups.core.mail import SES
 from backups.core.progress import OUTCOMES, Segment, fold, segments, span, time_left
 from backups.models import Event, Item, Job, Plan
 from backups.models.audit import Act
+from backups.runner import report as reports
 from backups.runner.restore import RETRIED, unfinished
 from backups.templatetags.words import number, plural
 
@@ -28,6 +29,8 @@ LOG_EVENTS = 300
 """Rows of the log on one page, each with what a quarter of a second told; earlier ones are a link away."""
 LOGGED = ("line", "phase", "state")
 CAUSES = 20
+PEOPLE_AT_A_TIME = (Job.Kind.RESTORE, Job.Kind.UNDO, Job.Kind.INVITE)
+"""Kinds that begin and finish one user after the other."""
 SAMPLES = 150  # counts come at most four times a second: more than the window of a rate
 
 ACTS: dict[str, str] = {
@@ -144,10 +147,20 @@ def in_words(job: Job) -> str:
     if job.kind == Job.Kind.SCHEMA:
         return _adding(job, place)
     if job.state in (State.DONE, State.DONE_WITH_FAILURES):
-        return f"Restored {plural(job.result.get('created', job.counters.get('created')), 'user')} to {place}"
+        return _restored(job, place)
     many = planned(job)
     users = plural(many, "user") if many is not None else "users"
     return f"Restoring {users} to {place}" if not job.over else f"Restore of {users} to {place}"
+
+
+def _restored(job: Job, place: str) -> str:
+    told = job.result if "created" in job.result else job.counters
+    created, updated = told.get("created"), told.get("updated")
+    if not updated:
+        return f"Restored {plural(created, 'user')} to {place}"
+    if not created:
+        return f"Updated {plural(updated, 'user')} in {place}"
+    return f"Restored {plural(created, 'user')} to {place} and updated {number(updated)}"
 
 
 def _switching(job: Job, place: str) -> str:
@@ -167,12 +180,12 @@ def _adding(job: Job, place: str) -> str:
 
 
 def planned(job: Job) -> int | None:
-    """How many users a restore was started to create; None where no plan is kept."""
+    """How many users a restore was started to create or update; None where no plan is kept."""
     try:
         counts: dict[str, Any] = job.started_from.counts
     except Plan.DoesNotExist:
         return None
-    return counts.get("create")
+    return counts["create"] + counts.get("update", 0) if "create" in counts else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +201,15 @@ class Cause:
     reason: str  # the code, for the link
     sentence: str
     count: int
-    again: bool  # may be gone at another try
+    again: int  # how many users, of every cause of this reason, another try takes up; 0: no try is offered
+
+
+@register.simple_tag
+def asked(job: Job) -> dict[str, Any]:
+    """``by``: who asked for it; ``resumed``: entries of who resumed it, and stands behind it since."""
+    resumed = reports.resumes(job)
+    entry = reports.asked_first(job) if resumed else None
+    return {"by": entry.actor if entry else job.asked_by_name, "resumed": resumed}
 
 
 @register.inclusion_tag("jobs/_live.html")
@@ -205,6 +226,7 @@ def live(job: Job) -> dict[str, Any]:
     running = job.state == State.RUNNING
     return {
         "job": job,
+        "finishes": job.kind in PEOPLE_AT_A_TIME,
         "segments": segments([*drawn, ("left", seen.left)]) if restoring and seen.total else [],
         "parts": parts,
         "left": seen.left,
@@ -220,13 +242,12 @@ def live(job: Job) -> dict[str, Any]:
 def detail(context: template.Context, job: Job) -> dict[str, Any]:
     """Phases, and for a restore the outcomes by cause, each with a way to try it again."""
     causes = list(_causes(job)) if job.kind == Job.Kind.RESTORE else []
-    failed = any(cause.again for cause in causes)
     return {
         "job": job,
         "csrf_token": context.get("csrf_token"),
         "phases": list(_phases(job)),
         "causes": causes,
-        "again": failed and job.state not in (State.QUEUED, State.RUNNING) and actions.may_resume(job),
+        "again": any(cause.again for cause in causes),
     }
 
 
@@ -242,7 +263,7 @@ def acts(context: template.Context, job: Job) -> dict[str, Any]:
     return {
         "job": job,
         "csrf_token": context.get("csrf_token"),
-        "may_pause": job.kind in (Job.Kind.RESTORE, Job.Kind.UNDO, Job.Kind.INVITE)
+        "may_pause": job.kind in PEOPLE_AT_A_TIME
         and job.state in (State.QUEUED, State.RUNNING, State.WAITING)
         and not job.wants,
         "may_resume": actions.may_resume(job),
@@ -336,16 +357,26 @@ def _phases(job: Job) -> Iterable[Phase]:
 
 
 def _causes(job: Job) -> Iterable[Cause]:
-    """Who was not created and why, failures first."""
+    """Who was not created or updated and why, failures first; a try is offered once for each reason.
+
+    And for none where somebody is not begun or not finished: whoever tries again goes on with them too,
+    so that only the button that counts everybody says what will happen.
+    """
     rows = (
         job.items.filter(outcome__in=("failed", "skipped"))
         .values_list("outcome", "reason", "detail")
         .annotate(count=Count("id"))
         .order_by("outcome", "-count")[:CAUSES]
     )
+    tries = actions.may_resume(job) and not unfinished(job, ())
+    offered = set[str]()
     for outcome, code, detail, count in rows:
         sentence = plan.sentence(code, detail) if code else "no reason was given"
-        yield Cause(outcome, code, sentence, count, outcome == "failed" and code in RETRIED)
+        again = 0
+        if tries and outcome == "failed" and code in RETRIED and code not in offered:
+            offered.add(code)
+            again = unfinished(job, [code])
+        yield Cause(outcome, code, sentence, count, again)
 
 
 def _kept(job: Job) -> str:

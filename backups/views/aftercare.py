@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
@@ -11,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from backups import access, actions, forms
 from backups.core.plan import Messages
-from backups.models import Job
+from backups.models import Item, Job
 
 _ANEW = (
     "We had to make all accounts anew. Yours is there, with your data; your old password no longer works. {}"
@@ -44,14 +46,31 @@ def aftercare(request: HttpRequest, job: int) -> HttpResponse:
     forms.need(request, access.Action.SEE)
     items = actions.aftercare_of(found)
     way = str(found.params.get("messages", ""))
+    came = _how_far(found)
     context = {
+        **came,
         "job": found,
         "items": items,
         "open": [item for item in items if item.ticked_at is None],
         "may_tick": access.can(request.user, access.Action.RESTORE).allowed,  # type: ignore[arg-type]
-        "for_users": FOR_USERS.get(Messages(way)) if way in set(Messages) else "",
+        "for_users": FOR_USERS.get(Messages(way)) if way in set(Messages) and came["made"] else "",
     }
     return render(request, "aftercare/page.html", context)
+
+
+def _how_far(job: Job) -> dict[str, Any]:
+    """Users whom it created or updated, of how many, and how many whom it created are there still."""
+    undo = Job.objects.filter(kind=Job.Kind.UNDO, params__undo=job.pk).first()
+    created = job.items.filter(outcome="created").count()
+    undos = Item.objects.filter(job__kind=Job.Kind.UNDO, job__params__undo=job.pk)
+    deleted = undos.filter(outcome="deleted").count()
+    return {
+        "written": created + job.items.filter(outcome="updated").count(),
+        "planned": job.items.filter(action__in=("create", "update")).count(),
+        "made": created - deleted,
+        "undo": undo,
+        "deleted": deleted,
+    }
 
 
 def _ticked(request: HttpRequest, job: Job) -> HttpResponse:

@@ -17,7 +17,7 @@ from backups.core.evidence import WHY, Word
 from backups.core.invite import WAITING
 from backups.core.lifecycle import State
 from backups.models import Item, Job, Operator, Pool
-from backups.runner.invite import invitable, mails_allowed
+from backups.runner.invite import invitable, mails_of, never
 from backups.templatetags.context import revealed
 
 FIELDS = ("order", "reason", "typed")
@@ -125,6 +125,7 @@ def _page(
 def _of_reading(request: HttpRequest, reading: Job) -> dict[str, Any]:
     counted = reading.result.get("words", {})
     invite = invitable(reading).count()
+    limit = mails_of(reading)
     days = reading.result.get("valid_days")
     return {
         "words": [(word.value, int(counted.get(word.value, 0))) for word in Word],
@@ -134,7 +135,8 @@ def _of_reading(request: HttpRequest, reading: Job) -> dict[str, Any]:
         "read_at": reading.result.get("read_at"),
         "invite": invite,
         "kept_back": reading.result.get("waiting", 0) - invite,
-        "allowed": mails_allowed(reading),
+        "limit": limit,
+        "never": never(limit, invite),
         "to_type": actions.confirmation_of_invite(reading, invite),
         "evidence": _evidence(reading),
         **_rows(request, reading),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -64,6 +65,7 @@ def _page(
         "given": given,
         "to": to,
         "refused": refused,
+        "through": _in_terminal(given, to),
         "running": switches.filter(state__in=ACTIVE).first(),
         "latest": switches.exclude(state__in=ACTIVE).first(),
     }
@@ -80,6 +82,14 @@ def _page(
         "to_cognito_type": actions.mail_confirmation(pool, to_ses=False),
     }
     return render(request, "pools/mail.html", context, status=status)
+
+
+def _in_terminal(given: dict[str, str], to: str) -> str:
+    """The same switch as words of ``manage.py switch_mail``; what is not known yet in capitals."""
+    if to == TO_COGNITO:
+        return f"--to {TO_COGNITO}"
+    identity, sender = given.get("identity") or "IDENTITY", given.get("sender") or "ADDRESS"
+    return shlex.join(["--to", identity, "--sender", sender])
 
 
 def _way_back(pool: Pool, job: str) -> tuple[dict[str, str], str]:

@@ -25,7 +25,7 @@ def pool_schema(request: HttpRequest, job: int) -> HttpResponse:
     """``job`` is the plan's. GET: what would be added. POST: add it."""
     forms.need(request, access.Action.RESTORE if request.method == "POST" else access.Action.PLAN)
     made = Plan.objects.select_related("job").filter(job__kind=Job.Kind.PLAN, job__state=State.PLANNED)
-    plan = get_object_or_404(made, job=job)
+    plan = get_object_or_404(made, job__pk=job)  # the bare relation breaks on a number that no row has
     if request.method != "POST":
         return _page(request, plan, {})
     given = {name: forms.given(request.POST, name) for name in FIELDS}

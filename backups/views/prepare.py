@@ -74,7 +74,7 @@ def how(request: HttpRequest, draft: int) -> HttpResponse:
         before.as_json()
         | {"existing": existing, "guards": sorted(guards), "link": bool(forms.given(request.POST, "link"))}
     )
-    found.pool_id, found.choices = pool_id, choices.as_json()
+    found.pool_id, found.choices = (pool.pool_id if pool else ""), choices.as_json()
     found.save()
     if pool is None:
         return _how(request, found, "", choices, "Choose the pool to restore into. Nothing was planned.", 400)
@@ -108,6 +108,9 @@ def _keep(request: HttpRequest, draft: Draft) -> HttpResponse:
     if not source:
         said = "Choose the backup to restore from. Nothing was planned."
         return _what(request, draft if draft.pk else None, "", before, said, 400, request.POST.dict())
+    if not (_fits("source", source) and _fits("pool_id", draft.pool_id)):
+        said = "No backup and no pool has so long a name. Choose anew. Nothing was planned."
+        return _what(request, draft if draft.pk else None, "", before, said, 400, request.POST.dict())
     Draft.objects.filter(changed_at__lt=timezone.now() - KEPT).delete()
     if source != draft.source:  # whoever was said to be the same person was in the other backup
         before = replace(before, again=frozenset())
@@ -115,6 +118,11 @@ def _keep(request: HttpRequest, draft: Draft) -> HttpResponse:
     draft.choices = before.as_json() | {"users": None, "tests": [], "chosen": None} | limits
     draft.save()
     return HttpResponseRedirect(reverse("restore-how", args=[draft.pk]))
+
+
+def _fits(name: str, value: str) -> bool:
+    """Whether a draft can hold it: PostgreSQL refuses what is longer."""
+    return len(value) <= (getattr(Draft._meta.get_field(name), "max_length", None) or 0)
 
 
 def _limits(request: HttpRequest, scope: str) -> dict[str, Any]:

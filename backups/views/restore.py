@@ -167,7 +167,8 @@ def _plan(
     request: HttpRequest, job: Job, refused: str = "", status: int = 200, ticked: Choices | None = None
 ) -> HttpResponse:
     """``ticked``: what somebody decided, where the next plan was refused; None: as this one was made."""
-    context: dict[str, Any] = {"job": job, "refused": refused, "ticked": ticked}
+    mine = Draft.objects.filter(plan=job, owner=cast(Operator, request.user).unique_id)
+    context: dict[str, Any] = {"job": job, "refused": refused, "ticked": ticked, "draft": mine.first()}
     made = _made(job)
     if made is not None:
         context |= _of_plan(request, job, made)
@@ -209,6 +210,7 @@ def _confirm(
         "to_type": actions.confirmation(made),
         "groups": actions.groups_of(made),
         "share": settings.QUOTA_SHARE,
+        "not_alone": actions.starting_refused(made),
         "given": given,
         "refused": refused,
     }
@@ -234,6 +236,7 @@ def _of_plan(request: HttpRequest, job: Job, made: Plan) -> dict[str, Any]:
         "picked": forms.given(request.GET, "messages"),
         "limit": counts.get("mail_limit"),
         "can_start": _can_start(made),
+        "not_alone": actions.starting_refused(made),
         "by_reason": by_reason,
         "other_reasons": max(0, planned - sum(row[2] for row in by_reason)),
         **_lines(request, job, next((name for name in WRITES if counts.get(name)), "all")),

@@ -102,6 +102,9 @@ def test_what_a_pool_says_about_signing_in() -> None:
     factors = {"AllowedFirstAuthFactors": ["PASSWORD", "EMAIL_OTP"]}
     assert Ways.of(policies(SignInPolicy=factors)).passwordless
     assert not Ways.of(policies(SignInPolicy={"AllowedFirstAuthFactors": ["PASSWORD"]})).passwordless
+    # Custom challenges: a sign-in that leaves no trace. Other triggers let nobody in.
+    assert Ways.of({"LambdaConfig": {"DefineAuthChallenge": "arn:aws:lambda:1"}}).passwordless
+    assert Ways.of(policies() | {"LambdaConfig": {"PreSignUp": "arn:1", "DefineAuthChallenge": ""}}) == Ways()
     assert Ways.of(None).passwordless  # nothing was told: be careful
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from email.utils import getaddresses
 from typing import Any
 
 import pytest
@@ -181,6 +182,60 @@ def test_a_sender_that_does_not_fit_is_told() -> None:
     with pytest.raises(ValueError, match="is a domain"):
         email_settings({}, DOMAIN)
     assert "From" not in email_settings({}, ADDRESS)
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [
+        "a@uni.example, b@evil.example",
+        "Biomage <no@uni.example> x",
+        "a@uni.example b@uni.example",
+        "Biomage <no reply@uni.example>",
+        "Team: no@uni.example;",
+        "Biomage",
+        " ",
+    ],
+)
+def test_a_sender_is_one_address(sender: str) -> None:
+    with pytest.raises(ValueError, match="one address"):
+        email_settings({}, DOMAIN, sender)
+
+
+@pytest.mark.parametrize(
+    "sender", ["Biomage\r\nBcc: x@uni.example <no@uni.example>", "no@uni.exämple", "a\0@b"]
+)
+def test_a_sender_holds_what_a_header_can(sender: str) -> None:
+    with pytest.raises(ValueError, match=r"plain letters|control characters"):
+        email_settings({}, DOMAIN, sender)
+
+
+@pytest.mark.parametrize(
+    ("sender", "kept"),
+    [
+        ("no@uni.example", "no@uni.example"),
+        (" <no@uni.example> ", "no@uni.example"),
+        ("(Biomage) no@uni.example", "Biomage <no@uni.example>"),
+        ('"Uni, Example" <no@uni.example>', '"Uni, Example" <no@uni.example>'),
+        ("Uni. Example <no@uni.example>", '"Uni. Example" <no@uni.example>'),
+        ("Bé <no@uni.example>", "=?utf-8?b?QsOp?= <no@uni.example>"),
+        ("=?utf-8?b?QsOp?= <no@uni.example>", "=?utf-8?b?QsOp?= <no@uni.example>"),
+    ],
+)
+def test_a_sender_is_written_as_a_header_wants_it(sender: str, kept: str) -> None:
+    assert email_settings({}, DOMAIN, sender)["From"] == kept
+
+
+@laws(300)
+@given(st.text(max_size=40), st.text('ab@,;:<>()"\\ .é\n', max_size=40))
+def test_whatever_passes_as_a_sender_is_one_address_that_fits(name: str, rest: str) -> None:
+    for sender in (f"{name} <no@uni.example>{rest}", f"{rest}{name}@uni.example", f"{rest} <no@uni.example>"):
+        try:
+            settings = email_settings({}, DOMAIN, sender)
+        except ValueError:
+            continue
+        ((_, address),) = getaddresses([settings["From"]])
+        assert fits(address, "uni.example") and settings["From"].isascii() and settings["From"].isprintable()
+        assert email_settings({}, DOMAIN, settings["From"]) == settings, "written again it stays"
 
 
 def test_a_domain_sends_for_what_is_below_it_and_an_address_for_itself() -> None:

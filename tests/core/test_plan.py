@@ -228,14 +228,32 @@ def test_without_a_time_a_name_alone_makes_nobody_the_same_person() -> None:
 
 def test_whom_an_earlier_job_began_and_did_not_finish_is_said() -> None:
     asked, there = [a_user("ada@x.io", sub="1")], a_user("ada@x.io", sub="9", created=AFTER)
-    for unfinished in ({"9": 7}, {"1": 7}):
+    for unfinished, known in ({"9": 7}, "9"), ({"1": 7}, ""):
         (line,) = lines(asked, [there], unfinished=unfinished)
         assert (line.action, line.reason, line.detail) == ("skip", "unfinished", "7")
+        assert (line.known.sub if line.known else "") == known, "who it is, only where that job made them"
         assert plan.sentence(line.reason, line.detail) == (
             "was begun by job 7 and is not finished; go on with that job"
         )
     (line,) = lines(asked, [], unfinished={"1": 7})
     assert line.action == "create", "nobody is there: there is nothing to go on with"
+
+
+@pytest.mark.parametrize("existing", list(Existing))
+def test_a_stranger_who_has_the_address_is_nobody_whom_a_job_began(existing: Existing) -> None:
+    stranger = a_user("ada@x.io", sub="9", created=AFTER, name="Stranger")
+    (line,) = lines(
+        [a_user("ada@x.io", sub="1")], [stranger], unfinished={"1": 7}, choices=Choices(existing=existing)
+    )
+    assert (line.action, line.known, line.changes) == (Action.SKIP, None, ())
+
+
+def test_who_came_back_otherwise_was_not_begun_by_the_job_that_failed() -> None:
+    asked, there = [a_user("ada@x.io", sub="1")], a_user("ada@x.io", sub="9", created=AFTER)
+    (line,) = lines(asked, [there], unfinished={"1": 7}, restored=by_us(_9="1"))
+    assert (line.reason, line.known and line.known.sub) == ("exists", "9")
+    (line,) = lines(asked, [there], unfinished={"9": 8, "1": 7}, restored=by_us(_9="1"))
+    assert (line.reason, line.detail) == ("unfinished", "8"), "that job made this very account"
 
 
 def test_two_entries_of_one_key_are_two_lines_unless_they_are_the_same() -> None:

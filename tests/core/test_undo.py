@@ -124,7 +124,7 @@ def test_an_update_that_holds_nothing_is_left_alone() -> None:
     assert why(UPDATE, there(user, groups=set())) == ("skip", "nothing-holds")
 
 
-HALF = replace(UPDATE, finished=False)
+HALF = replace(UPDATE, finished=False, unheard=True)
 BEFORE: dict[str, Any] = {"name": "A.", "enabled": False, "verified": False}
 
 
@@ -147,6 +147,16 @@ def test_an_update_that_wrote_nothing_has_nothing_to_be_put_back() -> None:
 def test_of_an_update_that_did_not_end_what_changed_since_is_named_and_left() -> None:
     verdict = decide(HALF, there(ada(name="Countess")), Ways())
     assert (verdict.what, verdict.reason, verdict.detail) == (What.PUT_BACK, "some-changed", "name")
+
+
+@pytest.mark.parametrize("user", [ada(), ada(**BEFORE)], ids=["as it would have written", "as before"])
+def test_an_update_that_was_refused_wrote_nothing_whoever_did_the_same_by_hand(user: User) -> None:
+    refused = replace(HALF, unheard=False)
+    found = there(user, groups={"admins"} if user.enabled else set())
+    assert why(refused, found) == ("skip", "unsure" if user.enabled else "not-updated")
+    verdict = decide(replace(refused, step="attributes"), found, Ways())  # this one was told of
+    assert "Enabled" not in [name for name, _, _ in verdict.changes]
+    assert verdict.groups == ()
 
 
 LATER = timedelta(hours=2)  # than the restore's end

@@ -109,6 +109,7 @@ class Job:
     rows: dict[str, Row] = field(default_factory=dict)
     report: Report = field(default_factory=Report)
     mails_left: Callable[[], int | None] = lambda: None
+    written_to: Callable[[str], bool] = lambda sub: False
 
     def run(self, report: Report | None = None, *, lose: bool = False) -> Job:
         """As a worker does; what it told is in the rows when it ends, however it ends."""
@@ -130,6 +131,7 @@ class Job:
                 self.pool.clock,
                 messages=self.messages,
                 mails_left=self.mails_left,
+                written_to=self.written_to,
             )
         finally:
             self.pool.through = alive
@@ -475,6 +477,51 @@ def test_somebody_else_who_took_the_address_meanwhile_is_left_alone(stranger: di
     assert not job.pool.passwords and job.outcome(user).new_sub == ""
 
 
+@pytest.mark.parametrize(
+    ("messages", "ses", "ours"),
+    [(SILENT, False, True), (INVITE, True, True), (INVITE, False, False), (LATER, False, False)],
+)
+def test_who_has_a_password_is_ours_only_where_this_job_could_have_given_it(
+    messages: Messages, ses: bool, ours: bool
+) -> None:
+    class Ready(FakePool):
+        def create_user(self, username: str, attributes: Mapping[str, str], *, invite: bool = False) -> Entry:
+            made = super().create_user(username, attributes, invite=invite)
+            self._touch(self.entries[made["Username"]], UserStatus="CONFIRMED")
+            raise PortError("no answer", Cause.LOST)
+
+    job = Job(a_pool(pool=Ready(), ses=ses), users=PEOPLE[:1], messages=messages)
+    job.run()
+    outcome = job.outcome(PEOPLE[0])
+    assert (outcome.outcome == "created") == ours
+    assert ours or (outcome.outcome, outcome.reason, outcome.new_sub) == ("skipped", "other-user", "")
+    assert not job.pool.passwords and job.pool.calls["resend_invitation"] == 0
+
+
+@pytest.mark.parametrize(
+    ("lost", "step"),
+    [(False, ""), (True, "asked")],
+)
+def test_a_failure_says_whether_a_create_may_have_come_through(lost: bool, step: str) -> None:
+    job = Job(a_pool(), users=PEOPLE[:1])
+    if lost:
+        job.pool.fail("create_user", Cause.LOST, after=True)
+        job.pool.fail("get_user", Cause.DENIED, times=9)
+    else:
+        job.pool.fail("create_user", Cause.DENIED)
+    must_hold(job.run())
+    assert (job.outcome(PEOPLE[0]).reason, job.outcome(PEOPLE[0]).step) == ("denied", step)
+
+
+def test_what_an_earlier_try_began_may_have_come_through() -> None:
+    job = Job(a_pool(), users=PEOPLE[:1])
+    with pytest.raises(Killed):
+        job.run(Report(death=Death(3, after=True)))  # two groups, the create
+    job.pool.fail("get_user", Cause.DENIED, times=9)
+    must_hold(job.run())
+    assert (job.outcome(PEOPLE[0]).reason, job.outcome(PEOPLE[0]).step) == ("denied", "asked")
+
+
 # --- invitations that are refused ------------------------------------------------------------
 
 
@@ -524,8 +571,52 @@ def test_when_the_days_mails_are_spent_the_invitations_wait() -> None:
     job.pool.mails_left = 10
     must_hold(job.run())
     assert all(job.outcome(user).outcome == "created" for user in PEOPLE)
-    # What was confirmed yesterday is not gone through again.
-    assert (job.pool.calls["get_user"], job.pool.calls["add_to_group"]) == (looked, joined)
+    # What was confirmed yesterday is not gone through again; before each of the two mails there is a look.
+    assert (job.pool.calls["get_user"], job.pool.calls["add_to_group"]) == (looked + 2, joined)
+
+
+def test_before_an_invitation_everybody_is_looked_at_once_more() -> None:
+    """It may have waited for days: whoever is in, disabled, gone or another by now is not written to."""
+    users = many(6)
+    job = Job(a_pool(), users=users, groups=[], messages=INVITE)
+    job.mails_left = lambda: 0
+    with pytest.raises(Stop):
+        job.run()
+    ids = {user.email: User.of(job.pool.get(user.email) or {}).username for user in users}
+    names = [user.email for user in users]
+    job.pool.set_password(names[0], "my own password")
+    job.pool.disable_user(names[1])
+    job.pool.remove(names[2])
+    other = job.pool.entries[ids[names[3]]]
+    for pair in other["Attributes"]:
+        if pair["Name"] == "sub":
+            pair["Value"] = "another"
+    job.mails_left = lambda: None
+    job.written_to = {User.of(job.pool.entries[ids[names[4]]]).sub}.__contains__
+    job.run()  # Job's own law is about people whom nobody touched
+    told = [(job.outcome(user).outcome, job.outcome(user).detail) for user in users]
+    assert told == [
+        ("created", "does not wait for an invitation any more; not written to"),
+        ("created", "is disabled; never written to"),
+        ("created", "is not in the pool any more"),
+        ("created", "somebody else has this Username now; not written to"),
+        ("created", "another job wrote to them by now; not written to again"),
+        ("created", ""),
+    ]
+    assert job.pool.messages.total() == 1
+    assert [job.outcome(user).reason for user in users] == ["left-out"] * 5 + [""]
+
+
+def test_a_look_that_fails_before_an_invitation_is_no_invitation() -> None:
+    job = Job(a_pool(), users=PEOPLE[:1], groups=[], messages=INVITE)
+    job.mails_left = lambda: 0
+    with pytest.raises(Stop):
+        job.run()
+    job.mails_left = lambda: None
+    job.pool.fail("get_user", Cause.LOST)
+    must_hold(job.run())
+    assert (job.outcome(PEOPLE[0]).outcome, job.outcome(PEOPLE[0]).reason) == ("failed", "silent")
+    assert not job.pool.calls["resend_invitation"]
 
 
 def test_what_is_kept_of_the_days_mails_is_not_spent() -> None:

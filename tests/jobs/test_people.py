@@ -16,6 +16,7 @@ from backups.engine.ports import Cause
 from backups.models import AuditEntry, Backup, Item, Job, Plan
 from backups.models.audit import Act
 from backups.runner.invite import invitable, mails_allowed
+from backups.runner.ledger import mails_today
 from tests.fakes import FakePool
 from tests.jobs.conftest import IVA, Account
 from tests.jobs.test_undo import command, lose, run
@@ -232,14 +233,69 @@ def test_the_days_limit_waits_for_nine_and_goes_on(
     )
 
 
-def test_a_pool_that_mails_through_ses_has_no_limit(account: Account, team: FakePool, backup: Backup) -> None:
+def test_what_goes_through_ses_takes_nothing_of_cognitos_day(
+    account: Account, team: FakePool, backup: Backup
+) -> None:
+    reading = read(restored(account, backup, team))
+    team.mail = "DEVELOPER"
+    job = run(start(reading))
+    assert (job.result["messages"], job.params["mail"], mails_today()) == (7, "DEVELOPER", 0)
+    again = restored(account, backup, team, "invite")
+    assert (again.params["mail"], team.messages.total(), mails_today()) == ("DEVELOPER", 14, 0)
+    team.mail = "COGNITO_DEFAULT"
+    third = restored(account, backup, team, "invite")
+    assert (third.params["mail"], mails_today()) == ("COGNITO_DEFAULT", 7)
+    Job.objects.filter(pk=job.pk).update(params={"reading": reading.pk})  # of before there was such a note
+    assert mails_today() == 14
+
+
+def test_a_job_that_began_with_cognitos_mail_counts_when_the_pool_is_switched(
+    account: Account, team: FakePool, backup: Backup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading = read(restored(account, backup, team))
+    monkeypatch.setattr("backups.runner.invite.settings.MAIL_RESERVE", 47)  # three a day
+    job = run(start(reading))
+    assert (job.state, mails_today()) == (State.WAITING, 3)
+    team.mail = "DEVELOPER"
+    Job.objects.filter(pk=job.pk).update(wake_at=timezone.now() - timedelta(minutes=1))
+    runner.sweep()
+    assert (run(job).state, team.messages.total(), mails_today()) == (State.DONE, 7, 7)
+
+
+def test_a_restore_that_goes_on_writes_to_nobody_whom_an_invite_job_wrote_to(
+    account: Account, team: FakePool, backup: Backup
+) -> None:
+    lose(team, *range(PEOPLE))
+    plan = Plan.objects.get(job=run(actions.plan_restore(IVA, backup.key, account.row(team))))
+    typed = actions.confirmation(plan)
+    restore = actions.start_restore(
+        IVA, plan, messages="invite", digest=plan.digest, typed=typed, reason="INC-204: pool gone"
+    )
+    team.mails_left = 2
+    assert run(restore).state == State.WAITING
+    actions.cancel(IVA, restore)
+    team.mails_left = None
+    invited = run(start(read(restore)))
+    assert (invited.result["messages"], team.messages.total()) == (5, 7)
+    run(actions.resume(IVA, restore))
+    assert (restore.state, team.messages.total(), set(team.messages.values())) == (State.DONE, 7, {1})
+    rows = restore.items.filter(action="create", reason="left-out")
+    assert set(rows.values_list("outcome", "detail")) == {
+        ("created", "another job wrote to them by now; not written to again")
+    }
+    assert rows.count() == 5
+
+
+def test_a_pool_that_mails_through_ses_has_that_limit(
+    account: Account, team: FakePool, backup: Backup
+) -> None:
     team.mail = "DEVELOPER"
     account.row(team)
     reading = read(restored(account, backup, team))
     from backups import catalogue
 
     catalogue.look_at_pools()
-    assert mails_allowed(reading) is None
+    assert mails_allowed(reading) == 50_000
 
 
 def test_a_pause_keeps_the_place_and_a_cancel_closes_it(

@@ -406,6 +406,22 @@ def test_the_report_says_what_was_planned_chosen_done_and_read_back(restored: Jo
     assert f"Restore job {restored.pk} into team-production" in parts.read(README).decode()
 
 
+def test_who_resumed_a_restore_is_not_told_as_whoever_asked_for_it(
+    account: Account, team: FakePool, pol: actions.Actor
+) -> None:
+    backup = backed_up(account, team)
+    lose(team, 1, 4)
+    job = a_restore(account, backup, team)
+    actions.pause(IVA, job)
+    job = run(actions.resume(pol, job))
+    assert (job.state, job.asked_by_name) == (State.DONE, "pol")
+    choices = json.loads(opened(b"".join(actions.report(IVA, job))).read("choices.json"))
+    assert (choices["asked_by"], choices["asked_by_id"], choices["reason"]) == (IVA.name, IVA.id, "INC-204")
+    resumed = choices["resumed"]
+    assert [(one["by"], one["by_id"]) for one in resumed] == [("pol", pol.id)]
+    assert choices["asked_at"] < resumed[0]["at"]
+
+
 def test_the_audit_extract_can_be_verified_by_itself(restored: Job) -> None:
     parts = opened(b"".join(actions.report(IVA, restored)))
     entries = json.loads(parts.read("audit.json"))["entries"]

@@ -381,7 +381,8 @@ def test_whoever_resumes_stands_behind_the_job(
 
     assert actions.resume(pol, job).asked_by_name == "pol"
     assert run(job).state == State.DONE, job.sentence
-    assert AuditEntry.objects.filter(act=Act.JOB_RESUMED, actor="pol").exists()
+    resumed = AuditEntry.objects.get(act=Act.JOB_RESUMED, actor="pol")
+    assert resumed.details["users"] == 3 and "refused" in resumed.details["causes"]
 
 
 def test_a_paused_restore_that_is_cancelled_leaves_nobody_waiting_without_a_word(
@@ -395,6 +396,20 @@ def test_a_paused_restore_that_is_cancelled_leaves_nobody_waiting_without_a_word
     actions.cancel(pol, job)
     rows = Item.objects.filter(job=job, action="create").values_list("outcome", "reason")
     assert set(rows) == {("failed", "not-invited")}
+    end = AuditEntry.objects.get(act=Act.RESTORE_ENDED)
+    assert (end.result, end.actor, end.job) == ("cancelled", "pol", job.pk)
+    assert end.details | {"created": 0, "failed": 2, "skipped": 10, "messages": 0} == end.details
+    assert AuditEntry.objects.get(act=Act.JOB_CANCELLED).seq < end.seq
+
+
+def test_a_pause_is_no_end_and_any_kind_that_is_cancelled_before_it_begins_has_one(
+    account: Account, team: FakePool
+) -> None:
+    job = actions.start_backup(IVA, account.row(team))
+    actions.pause(IVA, job)
+    assert not AuditEntry.objects.filter(act=Act.BACKUP_ENDED).exists()
+    actions.cancel(IVA, job)
+    assert AuditEntry.objects.get(act=Act.BACKUP_ENDED).result == "cancelled"
 
 
 @pytest.mark.parametrize("first", ["the pool does not answer", "the bucket does not answer"])
@@ -460,6 +475,9 @@ def test_a_cancel_among_invitations_leaves_everybody_an_outcome_and_a_place_in_t
         run(job)
     assert job.state == State.CANCELLED
     assert "6 users were created and stay, 3 of them unfinished" in job.sentence
+    end = AuditEntry.objects.get(act=Act.RESTORE_ENDED)
+    assert end.details | {"created": 3, "failed": 3, "confirmed": 6} == end.details
+    assert (job.result["created"], job.result["failed"]) == (3, 3) and job.result["report"]
     rows = Item.objects.filter(job=job, action="create")
     assert set(rows.values_list("outcome", "reason")) >= {("failed", "not-invited")}
     assert not rows.filter(outcome__in=("", "unknown")).exists()
@@ -515,7 +533,9 @@ def test_a_running_job_is_cancelled_at_its_next_step(account: Account, team: Fak
     run(job)
     assert (job.state, job.wants) == (State.CANCELLED, "")
     assert team.get("person1@uni.example") is None
-    assert AuditEntry.objects.get(act=Act.RESTORE_ENDED).result == "cancelled"
+    end = AuditEntry.objects.get(act=Act.RESTORE_ENDED)
+    assert end.result == "cancelled"
+    assert end.details | {"created": 0, "skipped": 0, "failed": 0} == end.details
     assert start(planned(account, backup, team)), "and the pool is free"
 
 

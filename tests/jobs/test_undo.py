@@ -269,6 +269,29 @@ def test_an_update_that_wrote_nothing_is_listed_and_nobody_is_touched(
     assert standing(team, ADA) == before
 
 
+@pytest.mark.parametrize(
+    ("operation", "cause"),
+    [
+        ("disable_user", Cause.DENIED),
+        ("disable_user", Cause.THROTTLED),
+        ("disable_user", Cause.REFUSED),
+        ("get_user", Cause.DENIED),
+    ],
+)
+def test_what_somebody_did_by_hand_after_an_update_was_refused_stays(
+    account: Account, team: FakePool, backup: Backup, operation: str, cause: Cause
+) -> None:
+    team.disable_user(ADA)
+    disabled = Backup.objects.get(key=run(actions.start_backup(IVA, account.row(team))).result["key"])
+    team.enable_user(ADA)
+    team.clock.advance(60)
+    team.fail(operation, cause, times=99)
+    restore = cut_short(account, disabled, team)
+    team._faults.clear()
+    team.disable_user(ADA)  # in the console, before the job is closed
+    assert lines(planned(restore)) == {"person1": ("skip", "unsure")}
+
+
 def test_who_changed_after_an_update_that_failed_keeps_what_nobody_can_tell_apart(
     account: Account, team: FakePool, backup: Backup
 ) -> None:

@@ -204,6 +204,51 @@ def test_there_is_a_text_for_users_by_the_way_that_was_chosen(iva: Client, messa
     assert said in text(iva.get(f"/jobs/{job.pk}/aftercare/"))
 
 
+SERVED = "The users are in the pool again"
+ANEW = "We had to make all accounts anew"
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("running", "Running: 3 of 5 users are in the pool again so far."),
+        ("cancelled", "Cancelled: 3 of 5 users are in the pool again."),
+        ("failed", "Failed: 3 of 5 users are in the pool again."),
+        ("done_with_failures", "Done with failures: 3 of 5 users are in the pool again."),
+    ],
+)
+def test_how_far_a_restore_came_is_said_where_it_is_not_done(iva: Client, state: str, said: str) -> None:
+    job = with_aftercare(a_restore(state, people=3))
+    for number in (90, 91):
+        an_item(job, number, outcome="failed" if state != "running" else "")
+    page = text(iva.get(f"/jobs/{job.pk}/aftercare/"))
+    assert said in page and SERVED not in page
+    assert "2 items of 2 are open." in page
+    Job.objects.filter(pk=job.pk).update(state="done")
+    assert SERVED in text(iva.get(f"/jobs/{job.pk}/aftercare/"))
+
+
+def test_an_undone_restore_is_said_to_be_and_has_no_text_for_whom_it_deleted(iva: Client) -> None:
+    job = with_aftercare(a_restore(people=2))
+    undo = a_job(Job.Kind.UNDO, "done_with_failures", params={"plan": 1, "undo": job.pk})
+    a_job(Job.Kind.UNDO, "done", params={"plan": 2, "undo": job.pk + 1000})
+    an_item(undo, 0, action="delete", outcome="deleted")
+    page = text(iva.get(f"/jobs/{job.pk}/aftercare/"))
+    assert SERVED not in page
+    assert f"An undo was started: job {undo.pk} , done with failures. 1 user was deleted again by it." in page
+    assert ANEW in page, "one of them is there"
+    an_item(undo, 1, action="delete", outcome="deleted")
+    page = text(iva.get(f"/jobs/{job.pk}/aftercare/"))
+    assert "2 users were deleted again" in page and ANEW not in page
+
+
+def test_who_was_only_updated_is_not_told_of_a_new_account(iva: Client) -> None:
+    job = a_restore(people=0)
+    an_item(job, 50, action="update", outcome="updated", confirmed=True, intended_at=timezone.now())
+    page = text(iva.get(f"/jobs/{with_aftercare(job).pk}/aftercare/"))
+    assert SERVED in page and ANEW not in page
+
+
 def test_a_restore_that_changed_nobody_has_none(iva: Client) -> None:
     page = text(iva.get(f"/jobs/{a_restore(people=0).pk}/aftercare/"))
     assert "This restore has changed nobody, so there is nothing to do after it." in page

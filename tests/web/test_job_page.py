@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from backups.models import AuditEntry, Event, Job
+from backups.models.audit import Act, record
 from backups.templatetags import jobs as tags
 from tests.web.pages import NAME, a_backup, a_job, a_line, a_plan, an_item, reveal, text
 
@@ -111,6 +113,77 @@ def test_who_failed_for_a_cause_that_may_be_gone_is_tried_again_by_that_cause(iv
     ]
 
 
+def test_one_try_takes_up_everybody_of_a_reason_whatever_its_detail(iva: Client) -> None:
+    job = a_restore("done_with_failures")
+    for number in (6, 7, 8):
+        an_item(job, number, outcome="failed", reason="refused", detail=f"value {number} is too long")
+    page = text(iva.get(f"/jobs/{job.pk}/"))
+    assert page.count("Try 4 users again") == 1
+    assert page.count("Try ") == 1
+    iva.post(f"/jobs/{job.pk}/resume/", {"cause": "refused"})
+    assert not job.items.filter(outcome="failed").exists()
+    assert AuditEntry.objects.get(act="job.resumed").details == {"users": 4, "causes": ["refused"]}
+
+
+@pytest.mark.parametrize("outcome", ["", "unknown"])
+def test_no_cause_is_tried_again_where_that_would_go_on_with_others_too(iva: Client, outcome: str) -> None:
+    job = a_restore("cancelled")
+    for number in range(6, 10):
+        an_item(job, number, outcome=outcome)
+    page = text(iva.get(f"/jobs/{job.pk}/"))
+    assert "Try " not in page
+    assert "Go on with 5 unfinished users" in page
+    iva.post(f"/jobs/{job.pk}/resume/")
+    assert AuditEntry.objects.get(act="job.resumed").details["users"] == 5
+
+
+def test_a_job_that_was_resumed_says_who_asked_and_who_resumed_it(iva: Client) -> None:
+    job = a_restore("paused")
+    record(Act.RESTORE_ASKED, actor_id="AIDAANN", actor="ann", job=job.pk)
+    record(Act.JOB_PAUSED, actor_id="AIDABEN", actor="ben", job=job.pk)
+    iva.post(f"/jobs/{job.pk}/resume/")
+    page = text(iva.get(f"/jobs/{job.pk}/"))
+    assert "asked by ann" in page and "“INC-204” · resumed by iva" in page
+    assert re.search(
+        r"Asked by ann, .*: “INC-204”\. Resumed by iva, ", text(iva.get(f"/jobs/{job.pk}/report/"))
+    )
+    Job.objects.filter(pk=job.pk).update(state="paused")
+    iva.post(f"/jobs/{job.pk}/resume/")
+    assert "resumed 2 times, last by iva" in text(iva.get(f"/jobs/{job.pk}/"))
+
+
+@pytest.mark.parametrize(
+    ("counts", "before", "after"),
+    [
+        ({"created": 3, "updated": 0}, "Restoring 3 users to", "Restored 3 users to"),
+        ({"created": 0, "updated": 140}, "Restoring 140 users to", "Updated 140 users in"),
+        ({"created": 1, "updated": 2}, "Restoring 3 users to", f"Restored 1 user to {NAME} and updated 2"),
+    ],
+)
+def test_who_is_updated_counts_in_the_title(counts: dict[str, int], before: str, after: str) -> None:
+    plan = a_plan(create=counts["created"], counts={"update": counts["updated"]})
+    plan.restore = a_restore()
+    plan.save()
+    assert tags.in_words(plan.restore).startswith(before)
+    plan.restore.state, plan.restore.result = "done", counts
+    assert tags.in_words(plan.restore).startswith(after)
+
+
+def test_only_what_goes_user_by_user_promises_to_finish_users_first(iva: Client) -> None:
+    finished = "Asked to cancel: users already begun are finished first."
+    for kind in (Job.Kind.RESTORE, Job.Kind.BACKUP):
+        job = a_job(kind, wants="cancel", pool_id=f"eu-west-1_{kind}")
+        page = text(iva.get(f"/jobs/{job.pk}/part"))
+        assert (finished in page) == (kind == Job.Kind.RESTORE)
+        assert ("Asked to cancel: it ends at its next step." in page) == (kind == Job.Kind.BACKUP)
+
+
+def test_the_list_of_users_has_a_name_for_whom_it_is_read_to(iva: Client) -> None:
+    page = iva.get(f"/jobs/{a_restore('done').pk}/").content.decode()
+    assert 'id="users" aria-labelledby="users-title"' in page
+    assert '<h2 id="users-title">Users of this restore' in page
+
+
 def test_a_job_that_runs_offers_no_second_try(iva: Client) -> None:
     assert "Try 1 user again" not in text(iva.get(f"/jobs/{a_restore().pk}/"))
 
@@ -138,7 +211,7 @@ def test_an_account_that_made_way_is_named(iva: Client) -> None:
     job = a_restore()
     job.items.filter(position=2).update(removes="began-9")
     users = text(iva.get(f"/jobs/{job.pk}/", {"outcome": "created"})).split("Users of")[1]
-    assert users.count("the account that nobody confirmed, began-9 , was deleted to make way") == 1
+    assert users.count("the account that nobody confirmed, began-9 , is not in the pool any more") == 1
 
 
 def test_the_log_replays_everything_newest_first_and_without_e_mails(iva: Client) -> None:

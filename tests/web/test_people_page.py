@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
+from backups import wiring
+from backups.engine.ports import Cause
 from backups.models import Item, Job
+from tests.fakes import FakeAccount
 from tests.web.pages import NAME, a_job, a_pool, an_item, reveal, text
 
 pytestmark = pytest.mark.django_db
 WHY = "INC-204: people wait"
+
+
+@pytest.fixture(autouse=True)
+def account(monkeypatch: pytest.MonkeyPatch) -> FakeAccount:
+    """What SES says."""
+    account = FakeAccount()
+    monkeypatch.setattr(wiring, "account_of", lambda region, **how: account)
+    return account
 
 
 def a_restore() -> Job:
@@ -133,7 +146,7 @@ def test_who_was_invited_today_is_left_out(iva: Client) -> None:
     assert "nobody of them may be written to now" in text(iva.get(f"/people/{restore.pk}/"))
 
 
-def test_a_pool_is_read_without_a_restore(iva: Client) -> None:
+def test_a_pool_is_read_without_a_restore(iva: Client, account: FakeAccount) -> None:
     pool = a_pool(mail="DEVELOPER")
     response = iva.post("/people/", {"pool": pool.pool_id})
     job = Job.objects.get(kind=Job.Kind.PLAN)
@@ -142,10 +155,45 @@ def test_a_pool_is_read_without_a_restore(iva: Client) -> None:
     reading = a_reading(None)
     page = text(iva.get(f"/people/{reading.pk}/"))
     assert f"Who waits for an invitation in {NAME}" in page
-    assert "This pool mails through SES" in page
+    assert "This pool mails through SES, which lets 50,000 mails more go out now" in page
+    account.mail = replace(account.mail, quota=None)
+    assert "through SES, which sets no limit" in text(iva.get(f"/people/{reading.pk}/"))
+    account.fail("ses", Cause.DENIED, message="Not allowed to ask SES.")
+    page = text(iva.get(f"/people/{reading.pk}/"))
+    assert "how many mails it may send is not known: Not allowed to ask SES." in page
     again = iva.post(f"/people/{reading.pk}/read/").headers["Location"]
     assert again != f"/people/{reading.pk}/"
     assert go(iva, reading, reading).status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("mail", "changes", "reserve", "said"),
+    [
+        ("COGNITO_DEFAULT", {}, 50, "All mails of a day are kept for people who ask for a code"),
+        ("DEVELOPER", {"production": False}, 10, "SES is in its sandbox"),
+        ("DEVELOPER", {"sending": False}, 10, "SES sends no mails for this account now"),
+    ],
+)
+def test_invitations_that_would_never_go_out_are_not_started(
+    iva: Client,
+    account: FakeAccount,
+    settings: Settings,
+    mail: str,
+    changes: dict[str, Any],
+    reserve: int,
+    said: str,
+) -> None:
+    settings.MAIL_RESERVE = reserve
+    a_pool(mail=mail)
+    account.mail = replace(account.mail, **changes)
+    restore = a_restore()
+    reading = a_reading(restore)
+    page = text(iva.get(f"/people/{restore.pk}/"))
+    assert said in page
+    assert "Invite 3 people" not in page
+    response = go(iva, restore, reading)
+    assert (response.status_code, "Nobody was written to." in text(response)) == (409, True)
+    assert not Job.objects.filter(kind=Job.Kind.INVITE).exists()
 
 
 def test_a_reading_of_a_restore_leads_to_the_restores_page(iva: Client) -> None:

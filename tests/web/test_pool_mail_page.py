@@ -277,3 +277,19 @@ def test_the_overview_the_settings_and_the_plan_lead_to_it(iva: Client, pool: Po
     assert "Its mail goes through SES." in text(iva.get("/?asked=1"))
     of_ses = a_plan(counts={"mail_limit": None})
     assert link not in iva.get(f"/restore/{of_ses.job_id}/").content.decode(), "it is there already"
+
+
+def test_the_terminal_is_told_for_the_way_back_that_was_asked_for(
+    iva: Client, pool: Pool, aws: FakeAccount, settings: Settings
+) -> None:
+    settings.RESTORE_APPROVALS = "overwrite"
+    to_ses = a_switch()
+    response = iva.get(f"{ADDRESS}?back={to_ses.pk}")
+    page = text(response)
+    assert f"manage.py switch_mail --pool {POOL_ID} --to cognito --yes {NAME} --reason TEXT" in page
+    assert "--sender" not in page and 'id="back"' in response.content.decode()
+    to_cognito = a_switch(params={"before": AFTER, "wanted": BEFORE})
+    response = iva.get(f"{ADDRESS}?back={to_cognito.pk}")
+    assert f"--to uni.example --sender '{SENDER}' --yes {NAME}" in text(response)
+    assert 'id="switch"' in response.content.decode()
+    assert f"--to IDENTITY --sender ADDRESS --yes {NAME}" in text(iva.get(ADDRESS))

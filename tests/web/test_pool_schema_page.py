@@ -148,9 +148,13 @@ def test_what_cannot_be_added_is_said_in_place_of_the_form(
     settings.RESTORE_APPROVALS = "always"
     page = text(iva.get(at(plan)))
     assert "They cannot be added here Adding attributes to a pool's schema needs a second person" in page
-    assert "production schema" not in page and "Plan again" in page
+    assert "production schema" not in page
     Plan.objects.update(counts=plan.counts | {"unknown": {"custom:" + "a" * 21: 2}})
-    assert "more than the 20 characters" in text(iva.get(at(plan)))
+    response = iva.get(at(plan))
+    assert "more than the 20 characters" in text(response)
+    assert "Plan again" not in text(response), "the same choices would lead here again"
+    assert f'href="/restore/{plan.job_id}/#decide">Choose what to leave out' in response.content.decode()
+    assert 'id="decide"' in iva.get(f"/restore/{plan.job_id}/").content.decode()
 
 
 def test_nothing_lacking_is_said(iva: Client, plan: Plan, aws: FakeAccount) -> None:
@@ -165,6 +169,7 @@ def test_a_viewer_may_not_and_other_jobs_have_no_such_page(viewer: Client, iva: 
     assert viewer.post(at(plan)).status_code == 403
     assert iva.get(f"/restore/{a_job(Job.Kind.RESTORE).pk}/schema/").status_code == 404
     assert iva.get(f"/restore/{a_job(Job.Kind.PLAN, 'running').pk}/schema/").status_code == 404
+    assert iva.get(f"/restore/{10**30}/schema/").status_code == 404
 
 
 def test_the_plan_leads_to_it(iva: Client, plan: Plan) -> None:

@@ -195,11 +195,36 @@ def test_a_draft_waits_for_its_owner_and_for_nobody_else(iva: Client) -> None:
     assert not Draft.objects.filter(pk=draft.pk).exists(), "the old ones go when a new one is begun"
 
 
+def test_a_name_that_is_too_long_to_be_one_is_refused_and_not_kept(iva: Client) -> None:
+    a_pool()
+    backup = a_backup()
+    for given in ({"backup": "k" * 401}, {"backup": backup.key, "pool": "p" * 65}):
+        refused = iva.post("/restore/", {"scope": "everything", **given})
+        assert refused.status_code == 400
+        assert "Nothing was planned." in text(refused)
+    assert not Draft.objects.exists()
+    draft = started(iva, backup)
+    refused = iva.post(f"/restore/draft/{draft.pk}/how/", {"pool": "p" * 65, "existing": "skip"})
+    assert refused.status_code == 400 and "Choose the pool to restore into." in text(refused)
+    refused = iva.post(f"/restore/draft/{draft.pk}/what/", {"backup": "k" * 401, "scope": "everything"})
+    assert refused.status_code == 400
+    draft.refresh_from_db()
+    assert (draft.pool_id, draft.source) == ("", backup.key)
+
+
 def test_a_draft_whose_plan_was_made_leads_to_it(iva: Client) -> None:
     a_pool()
     job = planned(iva, started(iva, a_backup()))
     assert f'href="/restore/{job.pk}/">Open its plan' in iva.get("/restore/").content.decode()
     draft = Draft.objects.get()
+    change = f'href="/restore/draft/{draft.pk}/how/"'
+    assert f"{change}>Change it" in iva.get("/restore/").content.decode()
+    assert change in iva.get(f"/restore/{job.pk}/").content.decode()
+    Job.objects.filter(pk=job.pk).update(state="failed")
+    assert f"{change}>Choose otherwise" in iva.get(f"/restore/{job.pk}/").content.decode()
+    Draft.objects.update(owner="AIDAPOL")
+    assert change not in iva.get(f"/restore/{job.pk}/").content.decode(), "it is somebody else's"
+    Draft.objects.update(owner="AIDAIVA")
     response = iva.post(
         f"/restore/draft/{draft.pk}/what/", {"backup": draft.source, "scope": "list", "users": "eve"}
     )
@@ -642,6 +667,54 @@ def test_it_is_tried_with_the_operators_own_users_first(iva: Client, settings: A
     assert job.params["only"] == [key]
     plan.refresh_from_db()
     assert plan.restore is None, "the plan stays for everybody"
+
+
+OVERWRITING = {"existing": "overwrite", "guards": []}
+REPLACING = {"existing": "skip", "guards": ["replace"]}
+
+
+@pytest.mark.parametrize(
+    ("policy", "choices"), [("overwrite", OVERWRITING), ("overwrite", REPLACING), ("always", {})]
+)
+def test_what_needs_a_second_person_is_refused_before_anything_is_typed(
+    iva: Client, settings: Any, policy: str, choices: dict[str, Any]
+) -> None:
+    settings.RESTORE_APPROVALS = policy
+    settings.OPERATOR_EMAILS = ["person1@uni.example"]
+    plan = a_plan(choices=choices)
+    for response in (iva.get(f"/restore/{plan.job_id}/"), confirming(iva, plan)):
+        said = text(response)
+        assert f"This restore needs a second person here (RESTORE_APPROVALS is {policy})" in said
+        assert f"manage.py restore --plan {plan.job_id} --messages" in said and f"--yes {NAME}" in said
+        page = response.content.decode()
+        assert "Go on: confirm" not in page and 'name="typed"' not in page
+        assert "121 codes people will need" in said, "what each way means can still be read"
+    for given in ({}, {"only": "old-1", "typed": "production 1"}):
+        refused = go(iva, plan, **given)
+        assert refused.status_code == 403
+        assert "which this dashboard cannot yet take. Nothing was changed." in text(refused)
+    assert not Job.objects.filter(kind=Job.Kind.RESTORE).exists()
+
+
+@pytest.mark.parametrize(("policy", "choices"), [("overwrite", {}), ("never", OVERWRITING)])
+def test_what_needs_no_second_person_is_started_by_one(
+    iva: Client, settings: Any, policy: str, choices: dict[str, Any]
+) -> None:
+    settings.RESTORE_APPROVALS = policy
+    plan = a_plan(choices=choices)
+    assert "second person" not in text(iva.get(f"/restore/{plan.job_id}/"))
+    assert go(iva, plan).status_code == 302
+
+
+def test_who_is_deleted_to_make_way_is_counted_before_the_start_and_in_its_entry(
+    iva: Client, settings: Any
+) -> None:
+    settings.RESTORE_APPROVALS = "never"
+    plan = a_plan(choices=REPLACING, counts={"replaced": 2})
+    assert "Delete 2 sign-ups that nobody confirmed" in text(confirming(iva, plan))
+    go(iva, plan)
+    assert AuditEntry.objects.get(act="restore.asked").details["delete"] == 2
+    assert "that nobody confirmed" not in text(confirming(iva, a_plan()))
 
 
 def test_the_share_and_who_comes_first_are_the_operators(iva: Client) -> None:

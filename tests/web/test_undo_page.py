@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
 from backups.models import AuditEntry, Job, Plan
 from tests.web.pages import a_job, an_item, reveal, text
@@ -69,6 +71,8 @@ def test_the_plan_shows_the_counts_and_every_users_reason_with_masked_e_mails(iv
     plan = an_undo_plan()
     response = iva.get(f"/undo/{plan.job_id}/")
     page = text(response)
+    restore = plan.choices["undo"]
+    assert f"Undo restore {restore} in" in page and f'href="/jobs/{restore}/"' in response.content.decode()
     assert "Delete : created by the restore, as it left them, and no sign of use 2 users" in page
     assert "Put back : fields and groups that still hold what the restore wrote 1 user" in page
     assert "is in again: the pool recorded a sign-in; left alone" in page
@@ -148,3 +152,40 @@ def test_a_plan_that_was_not_made_is_said(iva: Client) -> None:
     assert "There is no plan AWS did not answer. Nothing was written." in page
     assert "There is no plan to start yet" in text(iva.post(f"/undo/{job.pk}/start/"))
     assert iva.get(f"/undo/{a_job(Job.Kind.PLAN, 'planned').pk}/").status_code == 404
+
+
+def test_whoever_was_not_deleted_keeps_what_was_done_with_the_identity_map(iva: Client) -> None:
+    two, one, none = an_undo_plan(), an_undo_plan(delete=1), an_undo_plan(delete=0)
+    assert "of these 2 users only" in text(iva.get(f"/undo/{two.job_id}/"))
+    assert "of this one user only" in text(iva.get(f"/undo/{one.job_id}/"))
+    page = text(iva.get(f"/undo/{none.job_id}/"))
+    assert "production undo 1" in page and "identity map" not in page
+
+
+@pytest.mark.parametrize("policy", ["overwrite", "always"])
+@pytest.mark.parametrize("changed", [{"asked_by": "AIDAPOL"}, {"hours": 25}])
+def test_an_undo_of_somebody_elses_restore_or_of_an_old_one_needs_a_second_person(
+    iva: Client, settings: Settings, policy: str, changed: dict[str, Any]
+) -> None:
+    plan = an_undo_plan()
+    restore = Job.objects.filter(pk=plan.choices["undo"])
+    if hours := changed.get("hours"):
+        restore.update(created_at=timezone.now() - timedelta(hours=hours))
+    else:
+        restore.update(**changed)
+    settings.RESTORE_APPROVALS = policy
+    page = text(iva.get(f"/undo/{plan.job_id}/"))
+    assert f"This undo needs a second person here (RESTORE_APPROVALS is {policy})" in page
+    assert f"manage.py undo {plan.choices['undo']} --yes" in page and "production undo 3" not in page
+    response = go(iva, plan)
+    assert response.status_code == 403 and "needs a second person" in text(response)
+    assert not Job.objects.filter(kind=Job.Kind.UNDO).exists()
+    settings.RESTORE_APPROVALS = "never"
+    assert go(iva, plan).status_code == 302
+
+
+def test_ones_own_restore_of_today_is_undone_by_one(iva: Client, settings: Settings) -> None:
+    settings.RESTORE_APPROVALS = "always"
+    plan = an_undo_plan()
+    assert "second person" not in text(iva.get(f"/undo/{plan.job_id}/"))
+    assert go(iva, plan).status_code == 302

@@ -55,7 +55,8 @@ def lines(
 
     ``restored``: those of these subs that restores of ours made -> every key the same person had before.
     ``unfinished``: a sub of the pool or a key of the backup -> the job that began this user and has not come
-    to the end. The others are as in Terms.
+    to the end. By the key alone nobody knows whether that job made whoever has the name now: such a line
+    names nobody. The others are as in Terms.
     """
     terms = Terms(
         facts,
@@ -175,10 +176,12 @@ class _Planner:
         if number is None:
             return skip("restored-twice" if how == "twice" else "duplicate")
         known = self.live.known(number)
-        if job := self.unfinished.get(known.sub) or self.unfinished.get(user.key):
+        if job := self.unfinished.get(known.sub):
             return skip("unfinished", str(job), known=known)
         if how in ("sub", "restore") or self.ours[number]:
             return skip("exists", known=known)
+        if job := self.unfinished.get(user.key):  # begun, and anybody may have taken the name since
+            return skip("unfinished", str(job))
         if self.terms.taken_at and known.created <= self.terms.taken_at:
             return skip("exists", known=known)
         if _proven(known) and user.key in self.terms.choices.again:

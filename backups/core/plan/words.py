@@ -69,7 +69,9 @@ REASONS: dict[str, str] = {
     "mail-limit": "the account exists, but the day's mails are spent: no invitation was sent",
     "not-delivered": "the account exists, but the invitation could not be delivered: {detail}",
     "not-invited": "the account exists, and was not invited",
+    "left-out": "was created, and not invited: {detail}",
     "maybe-invited": "the account exists; whether the invitation went out is not known, it is not repeated",
+    "gone-since": "left the pool since this was planned; plan again to create this user",
     "other-user": "somebody else holds this e-mail now; left alone",
     "read-back-differs": "was written, but read back differently: {detail}",
 }

@@ -22,6 +22,9 @@ class Command(terminal.Command):
         parser.add_argument("--backup", metavar="KEY|FILE", help="a backup's key, or a file on this host")
         parser.add_argument("--to", metavar="POOL", help="the target, by id or name")
         parser.add_argument(
+            "--plan", metavar="JOB", type=int, help="in place of both: a plan that was made on the page"
+        )
+        parser.add_argument(
             "--messages", choices=[way.value for way in Messages], help="how people get in again"
         )
         parser.add_argument("--users", metavar="FILE", help="only these: one e-mail or Username a line")
@@ -33,16 +36,10 @@ class Command(terminal.Command):
         dry = options["dry_run"]
         if not dry:
             self._refuse_early(options)
-        users = self._users(options["users"])
-        source = terminal.source_of(self, options["backup"], "--backup")
-        pool = self.pool(options["to"], "--to")
-        if not dry and options["yes"] != pool.name:
-            self.stop(f"--yes must name the target: --yes {pool.name}. Nothing was written.", 2)
-        choices = Choices(users=None if users is None else tuple(sorted(set(users))))
-        planned = self.run(actions.plan_restore(self.actor, source, pool, choices=choices))
+        planned = self._read(options) if options["plan"] is not None else self._planned(options)
         if planned.state != State.PLANNED:
             return {"job": planned.pk, "state": planned.state, "error": planned.sentence}, 1
-        plan = Plan.objects.get(job=planned)
+        plan = Plan.objects.select_related("job").get(job=planned)
         self._show(plan, options["messages"])
         counts = plan.counts
         if dry:
@@ -57,6 +54,30 @@ class Command(terminal.Command):
         )
         job = self.run(job)
         return _result(job), terminal.status_of(job)
+
+    def _planned(self, options: dict[str, Any]) -> Job:
+        users = self._users(options["users"])
+        source = terminal.source_of(self, options["backup"], "--backup")
+        pool = self.pool(options["to"], "--to")
+        self._name_target(options, pool.name)
+        choices = Choices(users=None if users is None else tuple(sorted(set(users))))
+        return self.run(actions.plan_restore(self.actor, source, pool, choices=choices))
+
+    def _read(self, options: dict[str, Any]) -> Job:
+        """The plan's job, as it was chosen on the page; nothing of it is chosen anew."""
+        if besides := [f"--{name}" for name in ("backup", "to", "users") if options[name]]:
+            self.stop(f"--plan says all of {', '.join(besides)} already. Nothing was written.", 2)
+        number = options["plan"]
+        plans = Job.objects.filter(kind=Job.Kind.PLAN).exclude(params__has_any_keys=["undo", "people"])
+        planned = plans.filter(pk=number).first()
+        if planned is None:
+            self.stop(f"Job {number} is no plan of a restore. Nothing was written.", 2)
+        self._name_target(options, planned.pool_name)
+        return planned
+
+    def _name_target(self, options: dict[str, Any], name: str) -> None:
+        if not options["dry_run"] and options["yes"] != name:
+            self.stop(f"--yes must name the target: --yes {name}. Nothing was written.", 2)
 
     def _refuse_early(self, options: dict[str, Any]) -> None:
         missing = [f"--{name}" for name in ("messages", "yes", "reason") if not options[name]]
