@@ -195,9 +195,11 @@ def test_a_restore_from_the_overview_to_its_outcome(product: Callable[..., Produ
     if cognito:
         keyboard.to(page.locator("#acts summary").filter(has_text="Cancel"))
         cognito.latency()
-    iva.state("Done")
+    # ministack keeps the links of a user who was deleted, and refuses to make them again.
+    failed = int(cognito is None)
+    iva.state("Done with failures" if failed else "Done")
     expect(iva.button("Plan an undo of this restore")).to_be_visible(timeout=LONG)
     if cognito:
         keyboard.seen()
-    assert iva.outcomes() == {"created": 5, "skipped": 0, "failed": 0, "messages sent": 0}
+    assert iva.outcomes() == {"created": 5 - failed, "skipped": 0, "failed": failed, "messages sent": 0}
     keyboard.follow(iva.link("Who is in again"), re.compile("^Who is in again"))
