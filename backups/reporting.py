@@ -20,6 +20,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models.functions import Now
 
 from backups.core.lifecycle import WORDS, State
+from backups.core.snapshot import without_nul
 from backups.engine.ports import Outcome, Stop
 from backups.models import Event, Item, Job, database_now
 from backups.queue import bell
@@ -70,8 +71,8 @@ class JobReport:
 
     def say(self, kind: str, text: str, **data: Any) -> None:
         with self._lock:
-            # What a backup holds may be named here, and PostgreSQL keeps no NUL.
-            self._lines.append({"kind": kind, "text": text.replace("\0", "\N{SYMBOL FOR NULL}"), **data})
+            # What a backup holds may be named here.
+            self._lines.append({"kind": kind, "text": without_nul(text), **data})
 
     def count(self, **counters: int) -> None:
         with self._lock:

@@ -12,6 +12,7 @@ from backups.core.lifecycle import OVER, State
 from backups.core.snapshot import environment_of
 from backups.models import Job, Plan, Pool, database_now
 from backups.models.audit import Act
+from backups.runner.report import asked_first
 from backups.runner.undo import touched
 
 WHAT = "This undo"
@@ -104,8 +105,13 @@ def _may_start(actor: Actor, plan: Plan, digest: str) -> int:
 
 
 def _alone(actor: Actor, restore: Job) -> bool:
-    """Whether it is one's own, and young enough to be taken back without anybody else."""
-    return restore.asked_by == actor.id and database_now() - restore.created_at < ALONE
+    """Whether it is one's own, and young enough to be taken back without anybody else.
+
+    Whoever resumes a restore stands in its row as who asks; it is the own one of who asked first.
+    """
+    first = asked_first(restore)
+    asked_by = first.actor_id if first else restore.asked_by
+    return asked_by == actor.id and database_now() - restore.created_at < ALONE
 
 
 def _pool_of(job: Job) -> Pool:

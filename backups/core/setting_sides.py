@@ -14,6 +14,7 @@ from typing import Any
 
 from backups.core.sealed import MARK, NAMES
 from backups.core.setting_words import Leaves, leaves, with_units
+from backups.core.snapshot import without_nul
 
 ORDER = (
     *("user_pool", "tags", "mfa", "clients", "client_secrets", "client_sessions", "identity_providers"),
@@ -237,7 +238,7 @@ def _names_in(setting: str) -> frozenset[str]:
 
 
 def _plain(value: Any) -> Any:
-    return value.replace("\0", "␀") if isinstance(value, str) else value
+    return without_nul(value) if isinstance(value, str) else value
 
 
 def _sealed(value: Any) -> bool:

@@ -226,6 +226,11 @@ def _plain(listed: list[Any]) -> dict[str, str] | None:
     return None if "" in found else found
 
 
+def without_nul(text: str) -> str:
+    """PostgreSQL keeps no NUL, in a JSON value neither; the sign for it says that there was one."""
+    return text.replace("\0", "\N{SYMBOL FOR NULL}")
+
+
 def _unfit(what: str, text: str) -> str:
     if len(text) > LONGEST_NAME:
         return f"an entry's {what} has {len(text):,} characters; {LONGEST_NAME} is the most"

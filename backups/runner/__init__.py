@@ -87,6 +87,14 @@ TOTALS: Mapping[str, Callable[[Job], dict[str, int]]] = {
     Job.Kind.UNDO: undo.totals,
     Job.Kind.INVITE: invite.totals,
 }
+SO_FAR: Mapping[str, Callable[[Job], str]] = {
+    Job.Kind.RESTORE: restore.so_far,
+    Job.Kind.UNDO: undo.so_far,
+    Job.Kind.INVITE: invite.so_far,
+    Job.Kind.MAIL: mail.so_far,
+    Job.Kind.SCHEMA: schema.so_far,
+}
+"""What of the pool a job of these kinds has changed, in words."""
 TERMINAL = "terminal:"
 SCHEDULE = "schedule"
 """Who asked for a backup that is due: no person, so IAM is not asked about anybody."""
@@ -333,43 +341,15 @@ def _may_still(job: Job) -> None:
 
 
 def _kept(job: Job) -> str:
-    if job.kind == Job.Kind.UNDO:
-        return undo.so_far(job)
-    if job.kind == Job.Kind.INVITE:
-        return invite.so_far(job)
-    if job.kind == Job.Kind.MAIL:
-        return mail.so_far(job)
-    if job.kind == Job.Kind.SCHEMA:
-        return schema.so_far(job)
-    if job.kind != Job.Kind.RESTORE:
-        return "Nothing was written to a user pool."
-    made = job.items.filter(action="create", intended_at__isnull=False).exclude(new_sub="")
-    begun = job.items.filter(action="create", outcome="unknown", new_sub="").count()
-    changed = job.items.filter(action="update", intended_at__isnull=False).count()
-    stand, done = made.count(), made.filter(outcome="created").count()
-    words = f"{_users(stand)} created and stay{'s' * (stand == 1)}" if stand else "Nobody was created"
-    if stand > done:
-        words += f", {stand - done:,} of them unfinished"
-    if changed:
-        words += f"; {_users(changed)} updated or begun"
-    if begun:
-        words += f"; of {begun:,} more it is not known yet"
-    return (
-        f"{words}. Everybody is in the list, with what is missing."
-        if stand or begun or changed
-        else f"{words}."
-    )
-
-
-def _users(number: int) -> str:
-    return "1 user was" if number == 1 else f"{number:,} users were"
+    told = SO_FAR.get(Job.Kind(job.kind))
+    return told(job) if told else "Nothing was written to a user pool."
 
 
 def _still_true(job: Job, error: PortError) -> str:
     if job.kind == Job.Kind.RESTORE:
         begun = job.items.filter(intended_at__isnull=False).exists()
         return "Whoever was created went with it." if begun and error.cause is Cause.GONE else _kept(job)
-    if job.kind in (Job.Kind.UNDO, Job.Kind.INVITE, Job.Kind.MAIL, Job.Kind.SCHEMA):
+    if job.kind in SO_FAR:
         return _kept(job)
     if error.cause in (Cause.UNREACHABLE, Cause.LOST, Cause.THROTTLED):
         return "Nothing was changed; ask again when AWS answers."

@@ -11,6 +11,7 @@ from django.db import DatabaseError, transaction
 
 from backups.core.diff import Change, GroupChange, Kind
 from backups.core.settings_diff import SettingChange
+from backups.core.snapshot import without_nul
 from backups.engine.ports import Stop
 from backups.models import Difference, Job
 from backups.reporting import JobReport
@@ -132,11 +133,11 @@ class Kept:
         )
 
     def _add(self, row: Difference) -> None:
-        row.key, row.label = _kept(row.key)[:LONGEST_KEY], _kept(row.label)[:LONGEST_LABEL]
-        row.username = _kept(row.username)[:LONGEST_NAME]
-        row.names, row.search = _kept(row.names), _kept(row.search)
+        row.key, row.label = without_nul(row.key)[:LONGEST_KEY], without_nul(row.label)[:LONGEST_LABEL]
+        row.username = without_nul(row.username)[:LONGEST_NAME]
+        row.names, row.search = without_nul(row.names), without_nul(row.search)
         row.more = {
-            name: _kept(value) if isinstance(value, str) else value for name, value in row.more.items()
+            name: without_nul(value) if isinstance(value, str) else value for name, value in row.more.items()
         }
         self._rows.append(row)
         self.listed += 1
@@ -146,12 +147,10 @@ class Kept:
 
 
 def _as_rows(fields: Iterable[tuple[str, str, str]]) -> list[dict[str, str]]:
-    return [{"field": _kept(name), "old": _kept(old), "new": _kept(new)} for name, old, new in fields]
-
-
-def _kept(text: str) -> str:
-    """PostgreSQL keeps no NUL; the sign for it says that there was one."""
-    return text.replace("\0", "\N{SYMBOL FOR NULL}")
+    return [
+        {"field": without_nul(name), "old": without_nul(old), "new": without_nul(new)}
+        for name, old, new in fields
+    ]
 
 
 def _lines(texts: Iterable[str]) -> str:

@@ -22,7 +22,7 @@ from backups.core.choices import Choices, Existing, Guard, Scope
 from backups.core.lifecycle import State
 from backups.core.matching import Index, Rules
 from backups.core.plan import Counts, Line, Terms
-from backups.core.snapshot import Group, mask
+from backups.core.snapshot import Group, mask, without_nul
 from backups.engine.live import read_pool
 from backups.engine.reading import Reading
 from backups.models import Item, Job, Plan, database_now
@@ -209,9 +209,8 @@ def _unmet(scope: Scope, asked: Choices) -> list[str]:
 
 
 def _kept(value: Any) -> Any:
-    """PostgreSQL keeps no NUL, in a JSON value neither; the sign for it says that there was one."""
     if isinstance(value, str):
-        return value.replace("\0", "\N{SYMBOL FOR NULL}")
+        return without_nul(value)
     if isinstance(value, dict):
         return {_kept(name): _kept(inner) for name, inner in value.items()}
     return [_kept(inner) for inner in value] if isinstance(value, list | tuple) else value

@@ -36,7 +36,7 @@ from backups.runner.invite import written_to
 from backups.runner.ledger import intend, mails_today, note_mail, of_groups
 from backups.runner.plan import choices, missing_groups, plan_lines, terms_of
 from backups.runner.sources import read_side
-from backups.runner.words import Ended, Refusal
+from backups.runner.words import Ended, Refusal, users_were
 
 BATCH = 2000
 AT_ONCE = 1000  # keys in one question to the database
@@ -72,7 +72,7 @@ def carry_out(job: Job, report: JobReport) -> Ended:
             if plan.digest(backup.sha256, facts, choices(stored.job)) != stored.digest:
                 raise Refusal(
                     "The backup or the pool's settings are not what they were when this plan was made. "
-                    f"{_so_far(job)} Make a new plan."
+                    f"{so_far(job)} Make a new plan."
                 )
             _copy_ledger(stored.job, job)
             if live.count or facts.estimated_users:
@@ -372,23 +372,25 @@ def _ended(job: Job) -> Ended:
     return Ended(State.DONE if whole else State.DONE_WITH_FAILURES, words, result)
 
 
-def _so_far(job: Job) -> str:
+def so_far(job: Job) -> str:
     """What stands in the pool by now, and what to do about who only waits for an invitation."""
     made = job.items.filter(action=Action.CREATE, intended_at__isnull=False).exclude(new_sub="")
-    stand, changed = made.count(), job.items.filter(outcome="updated").count()
-    if not stand and not changed:
-        return "Nothing was written."
-    words = f"{_users(stand)} created and stay{'s' * (stand == 1)}" if stand else "Nobody was created"
+    begun = job.items.filter(action=Action.CREATE, outcome="unknown", new_sub="").count()
+    changed = job.items.filter(action=Action.UPDATE, intended_at__isnull=False).count()
+    stand, done = made.count(), made.filter(outcome="created").count()
+    if not stand and not begun and not changed:
+        return "Nobody was created or updated."
+    words = f"{users_were(stand)} created and stay{'s' * (stand == 1)}" if stand else "Nobody was created"
+    if stand > done:
+        words += f", {stand - done:,} of them unfinished"
     if changed:
-        words += f"; {_users(changed)} updated"
-    words += "; nothing more was written."
+        words += f"; {users_were(changed)} updated or begun"
+    if begun:
+        words += f"; of {begun:,} more it is not known yet"
+    words += ". Everybody is in the list, with what is missing."
     if wait := made.filter(outcome="unknown", step="confirmed").count():
         words += (
             f" {wait:,} of them wait{'s' * (wait == 1)} for an invitation: cancel this job, then invite them "
             "from “Who is in again”."
         )
     return words
-
-
-def _users(number: int) -> str:
-    return "1 user was" if number == 1 else f"{number:,} users were"

@@ -19,3 +19,7 @@ class Ended:
 
 class Refusal(Exception):
     """The job must not go on; the message says why and what is still true."""
+
+
+def users_were(number: int) -> str:
+    return "1 user was" if number == 1 else f"{number:,} users were"

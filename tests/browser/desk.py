@@ -75,6 +75,13 @@ class Desk:
         item = self.page.locator(".counts li").filter(has=self.page.get_by_text(words, exact=True))
         return item.locator("b")
 
+    def fits(self) -> None:
+        """No part of this page is wider than the screen, on a wide one and on the smallest phone."""
+        for width in (320, 1280):
+            self.page.set_viewport_size({"width": width, "height": 800})
+            wide = self.page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= width, f"{self.page.url} is {wide} px wide on a screen of {width}"
+
     @property
     def job(self) -> int:
         """The number of the job that this page is about."""

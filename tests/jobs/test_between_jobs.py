@@ -244,7 +244,8 @@ def test_those_who_wait_for_their_invitation_were_written(team: Team) -> None:
     team.pool.mail = "DEVELOPER"
     try_again(team, job)
     assert job.state == State.PAUSED
-    assert "3 users were created and stay; nothing more was written. 2 of them wait for" in job.sentence
+    assert "3 users were created and stay, 2 of them unfinished." in job.sentence
+    assert "2 of them wait for an invitation: cancel this job" in job.sentence
     assert "“Who is in again”" in job.sentence and "Nothing was written" not in job.sentence
 
     actions.cancel(IVA, job)
@@ -264,4 +265,4 @@ def test_those_who_were_updated_were_written(team: Team) -> None:
     assert (job.state, job.result["updated"]) == (State.DONE_WITH_FAILURES, 1), job.sentence
     team.pool.mail = "DEVELOPER"
     try_again(team, job)
-    assert "Nobody was created; 1 user was updated; nothing more was written." in job.sentence
+    assert "Nobody was created; 1 user was updated or begun." in job.sentence

@@ -273,7 +273,7 @@ def test_what_the_plan_rests_on_has_changed(account: Account, team: FakePool, wh
         team.mail = "DEVELOPER"
     run(job)
     assert job.state == State.FAILED
-    assert "Nothing was written. Make a new plan." in job.sentence
+    assert "Nobody was created or updated. Make a new plan." in job.sentence
     assert team.get("person1@uni.example") is None
 
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from backups.models import AuditEntry, Job, Plan
+from backups.models.audit import Act, record
 from tests.web.pages import a_job, an_item, reveal, text
 
 pytestmark = pytest.mark.django_db
@@ -189,3 +190,18 @@ def test_ones_own_restore_of_today_is_undone_by_one(iva: Client, settings: Setti
     plan = an_undo_plan()
     assert "second person" not in text(iva.get(f"/undo/{plan.job_id}/"))
     assert go(iva, plan).status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "status"), [("AIDAIVA", "AIDAPOL", 302), ("AIDAPOL", "AIDAIVA", 403)]
+)
+def test_it_stays_the_restore_of_who_asked_first_whoever_resumed_it(
+    iva: Client, settings: Settings, first: str, then: str, status: int
+) -> None:
+    settings.RESTORE_APPROVALS = "overwrite"
+    plan = an_undo_plan()
+    restore = Job.objects.get(pk=plan.choices["undo"])
+    record(Act.RESTORE_ASKED, actor=first, actor_id=first, job=restore.pk)
+    record(Act.JOB_RESUMED, actor=then, actor_id=then, job=restore.pk)
+    Job.objects.filter(pk=restore.pk).update(asked_by=then)
+    assert go(iva, plan).status_code == status
