@@ -8,13 +8,15 @@ from typing import Any, TypeAlias
 from django.conf import settings
 from django.urls import reverse
 
+from backups.core.asked import LARGEST_LIST
+
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
 ANY = 3_000_000  # bytes
 SIGN_IN = 64_000  # the only pages that a stranger may send something to
-AROUND_A_FILE = 1_000_000  # the rest of the upload's form; the view names the limit of the file itself
+AROUND_A_FILE = 1_000_000  # the rest of a form with a file; the view names the limit of the file itself
 WORDS = b"This request is larger than anything that is taken here. Nothing was kept."
 
 
@@ -56,6 +58,8 @@ def limit(path: str) -> int:
     """Bytes."""
     if path == reverse("upload"):
         return settings.UPLOAD_LIMIT_MB * 1_000_000 + AROUND_A_FILE
+    if path == reverse("restore") or path.startswith(reverse("restore") + "draft/"):
+        return LARGEST_LIST + AROUND_A_FILE
     return SIGN_IN if path.startswith(reverse("sign-in")) else ANY
 
 

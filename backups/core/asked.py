@@ -9,6 +9,8 @@ from backups.core.choices import Choices, Condition, Existing, Guard, How
 from backups.core.snapshot import ADDRESSES
 
 MOST_NAMES, LONGEST_NAME = 100_000, 2_048
+LARGEST_LIST = 10_000_000
+"""Bytes of an uploaded list of names."""
 MOST_TESTS, LONGEST_VALUE = 20, 2_048
 _BETWEEN = re.compile(r"[\r\n;,\t]+")
 _QUOTES = "\"'<>"

@@ -23,8 +23,8 @@ from backups.templatetags.restoring import ALLOW
 ROWS = 3
 """Conditions that the page offers; rows of a draft that has more are all shown."""
 KEPT = timedelta(days=30)
-LARGEST_LIST = 10 << 20
-"""Bytes of an uploaded list."""
+SHOWN = 1_000
+"""Names of a draft's list that its page writes out; a longer list is counted, and kept without being sent."""
 ROW = ("field", "how", "value")
 FIELDS = ("group", "status", "enabled", "username", "email", "name")
 DECIDED = ("again", "defaults", "leave_out")
@@ -101,7 +101,7 @@ def _keep(request: HttpRequest, draft: Draft) -> HttpResponse:
     scope = forms.given(request.POST, "scope") or "everything"
     before = Choices.of_json(draft.choices)
     try:
-        limits = _limits(request, scope)
+        limits = _limits(request, scope, before)
     except NotAsked as error:
         said = f"{error} Nothing was planned."
         return _what(request, draft if draft.pk else None, source, before, said, 400, request.POST.dict())
@@ -125,12 +125,14 @@ def _fits(name: str, value: str) -> bool:
     return len(value) <= (getattr(Draft._meta.get_field(name), "max_length", None) or 0)
 
 
-def _limits(request: HttpRequest, scope: str) -> dict[str, Any]:
+def _limits(request: HttpRequest, scope: str, before: Choices) -> dict[str, Any]:
     """Who is in scope, as ``Choices.as_json`` has it. Raises NotAsked."""
     if scope == "everything":
         return {}
     if scope == "list":
-        return {"users": list(asked.names(f"{forms.given(request.POST, 'users')}\n{_uploaded(request)}"))}
+        typed = f"{forms.given(request.POST, 'users')}\n{_uploaded(request)}".strip()
+        kept = _long(before)
+        return {"users": list(asked.names(typed) if typed or not kept else kept)}
     if scope == "filter":
         rows = [request.POST.getlist(name) for name in ROW]
         made = asked.tests(*([text.replace("\0", "") for text in row] for row in rows))
@@ -144,8 +146,8 @@ def _uploaded(request: HttpRequest) -> str:
     file = request.FILES.get("file")
     if file is None:
         return ""
-    if (file.size or 0) > LARGEST_LIST:
-        raise NotAsked(f"The list is larger than {LARGEST_LIST >> 20} MB. Restore in parts.")
+    if (file.size or 0) > asked.LARGEST_LIST:
+        raise NotAsked(f"The list is larger than {asked.LARGEST_LIST // 1_000_000} MB. Restore in parts.")
     try:
         return str(file.read(), "utf-8-sig").replace("\0", "")
     except UnicodeDecodeError:
@@ -166,13 +168,15 @@ def _what(
     if typed is not None:
         rows = list(zip(*map(request.POST.getlist, ROW), strict=False))
     mine = Draft.objects.filter(owner=_owner(request), changed_at__gte=timezone.now() - KEPT)
+    kept = _long(choices)
     context = {
         "draft": draft,
         "pool": forms.given(request.GET, "pool"),
         "groups": forms.backups_to_choose(source),
         "gone": Pool.objects.filter(presence=Pool.Presence.GONE),
         "scope": (typed or {}).get("scope") or _scope(choices),
-        "users": (typed or {}).get("users") or "\n".join(choices.users or ()),
+        "users": (typed or {}).get("users") or ("" if kept else "\n".join(choices.users or ())),
+        "kept": len(kept),
         "rows": [*rows, *[("", "is", "")] * max(0, ROWS - len(rows))],
         "hows": [(one.value, asked.HOWS[one]) for one in How],
         "fields": FIELDS,
@@ -180,6 +184,11 @@ def _what(
         "refused": refused,
     }
     return render(request, "restore/what.html", context, status=status)
+
+
+def _long(choices: Choices) -> tuple[str, ...]:
+    """The list of a draft where it is too long to be written out; () else."""
+    return choices.users if choices.users and len(choices.users) > SHOWN else ()
 
 
 def _scope(choices: Choices) -> str:

@@ -43,10 +43,12 @@ def test_only_an_upload_may_be_large(settings: Settings) -> None:
     settings.UPLOAD_LIMIT_MB = 200
     assert limit("/backups/upload/") == 201_000_000
     assert limit("/backups/look/") == limit("/nowhere") == 3_000_000
+    assert limit("/restore/") == limit("/restore/draft/7/what/") == 11_000_000, "a list of users"
+    assert limit("/restore/7/start/") == 3_000_000
     assert limit("/sign-in/") == limit("/sign-in/proof/") == 64_000
 
 
-@pytest.mark.parametrize(("path", "most"), [("/sign-in/proof/", 64_000), ("/restore/", 3_000_000)])
+@pytest.mark.parametrize(("path", "most"), [("/sign-in/proof/", 64_000), ("/jobs/", 3_000_000)])
 def test_a_body_that_says_that_it_is_too_large_is_not_read(path: str, most: int) -> None:
     assert answer(path, [b"x"], said=most) == (200, 1)
     assert answer(path, [b"x"], said=most + 1) == (413, 0)

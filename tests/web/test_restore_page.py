@@ -16,10 +16,11 @@ from django.test import Client
 from django.utils import timezone
 
 from backups import forms
+from backups.core import asked
 from backups.core.choices import Choices, Condition, Existing, Guard, How
 from backups.core.preflight import Check, State
 from backups.models import AuditEntry, Backup, Draft, Job, Plan, Pool
-from backups.views import prepare
+from cognito_admin.bodies import limit
 from tests.web.pages import NAME, POOL_ID, a_backup, a_job, a_plan, a_pool, an_item, enter, reveal, text
 
 pytestmark = pytest.mark.django_db
@@ -150,10 +151,36 @@ def test_what_cannot_be_meant_is_said_and_keeps_nothing(iva: Client, given: dict
 
 
 def test_a_list_has_a_size(iva: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prepare, "LARGEST_LIST", 3)
+    monkeypatch.setattr(asked, "LARGEST_LIST", 3)
     file = SimpleUploadedFile("list.txt", b"ada@x")
     response = iva.post("/restore/", {"backup": a_backup().key, "scope": "list", "file": file})
     assert response.status_code == 400 and "Restore in parts" in text(response)
+
+
+def test_as_many_as_a_list_may_hold_are_uploaded_and_never_sent_back(iva: Client) -> None:
+    many = "\n".join(f"person{number:06}@university.example" for number in range(asked.MOST_NAMES))
+    assert len(many) < asked.LARGEST_LIST < limit("/restore/")
+    draft = started(iva, a_backup(), scope="list", file=SimpleUploadedFile("all.txt", many.encode()))
+    assert len(Choices.of_json(draft.choices).users or ()) == asked.MOST_NAMES
+    address = f"/restore/draft/{draft.pk}/what/"
+    page = iva.get(address).content.decode()
+    assert "100,000 users are named" in page and "person0" not in page
+
+    step = {"backup": draft.source, "scope": "list"}
+    assert iva.post(address, step).status_code == 302, "left empty, they are kept"
+    draft.refresh_from_db()
+    assert len(Choices.of_json(draft.choices).users or ()) == asked.MOST_NAMES
+    iva.post(address, step | {"users": "eve"})
+    draft.refresh_from_db()
+    assert Choices.of_json(draft.choices).users == ("eve",)
+    assert iva.post(address, step).status_code == 400, "whoever empties a short list has named nobody"
+
+
+def test_a_list_that_is_too_long_to_be_typed_is_sent_the_way_of_a_file(iva: Client) -> None:
+    many = "\n".join(f"person{number:06}@university.example" for number in range(asked.MOST_NAMES))
+    response = iva.post("/restore/", {"backup": a_backup().key, "scope": "list", "users": many})
+    assert response.status_code == 400 and "A long list of users is taken as a file" in text(response)
+    assert not Draft.objects.exists()
 
 
 @pytest.mark.parametrize(
