@@ -36,6 +36,7 @@ REASON: Mapping[Cause, str] = {
 }
 ASKED = "asked"
 """The step of a create that may have come through, though nobody has seen the user yet."""
+GONE = "The account that nobody had confirmed is not there any more."
 _PASSWORD_IS_SET = frozenset({"password", "groups", "linked", "confirmed"})
 
 
@@ -87,12 +88,14 @@ class Steps:
             if not state.new_username:
                 if begun := task.begun is not None:
                     state = replace(state, step=ASKED)
-                if line.removes and not self._make_way(line, begun=begun):
+                free = bool(line.removes) and self._make_way(line)
+                # Of an earlier try: who stands there may be whom it created. The create's own look tells.
+                if line.removes and not free and not begun:
                     return replace(state, outcome="skipped", reason="changed-since")
                 # Where one was just deleted, "exists" may be the pool being slow to notice: a look tells.
                 state = self._create(line, intended, asked_before=begun or bool(line.removes))
                 if state.outcome:
-                    return state
+                    return replace(state, detail=f"{state.detail} {GONE}".strip()) if free else state
                 self.report.outcome(state)
             elif self._is_in(state):
                 state = replace(state, step="password")
@@ -103,13 +106,13 @@ class Steps:
         except PortError as error:
             return _failed(state, error)
 
-    def _make_way(self, line: Line, *, begun: bool) -> bool:
-        """Delete the account that nobody confirmed; False where it is not as it was planned any more."""
+    def _make_way(self, line: Line) -> bool:
+        """Delete the account that nobody confirmed; False where one stands there that is not as planned."""
         if (entry := self._look(line.removes)) is None:
             return True
         user = User.of(entry)
         if user.status != "UNCONFIRMED" or fingerprint(user) != line.seen:
-            return begun  # an earlier try may have created this one: the create's own look tells
+            return False
         try:
             self.pool.delete_user(line.removes)
         except PortError as error:
@@ -257,15 +260,16 @@ class Steps:
 
     def _update(self, task: Task, _: datetime) -> Outcome:
         line = task.line
-        state = task.begun or Outcome(
-            line.key, new_username=line.username, new_sub=line.known.sub if line.known else ""
-        )
+        state = task.begun or Outcome(line.key)
+        if not state.new_username:
+            state = replace(state, new_username=line.username, new_sub=line.known.sub if line.known else "")
         change = _Change.of(line)
         try:
             entry = self._look(state.new_username)
-            if entry is None or not change.fits(line, User.of(entry), begun=task.intended is not None):
+            if entry is None or User.of(entry).sub != state.new_sub:
+                return _left(state)
+            if not change.fits(line, User.of(entry), begun=task.intended is not None):
                 return replace(state, outcome="skipped", reason="changed-since")
-            state = replace(state, new_sub=User.of(entry).sub)
             for step in self._write(line, change, state.new_username):
                 state = replace(state, step=step)
                 self.report.outcome(state)
@@ -278,7 +282,14 @@ class Steps:
                 return replace(state, outcome="failed", reason="read-back-differs", detail=detail)
             return replace(state, outcome="updated", step="confirmed", confirmed=True)
         except PortError as error:
-            return _failed(state, error)
+            gone = error.cause is Cause.MISSING and self._is_gone(state.new_username)
+            return _left(state) if gone else _failed(state, error)
+
+    def _is_gone(self, username: str) -> bool:
+        try:
+            return self._look(username) is None
+        except PortError:
+            return False
 
     def _write(self, line: Line, change: _Change, name: str) -> Iterator[str]:
         if change.enabled is False:
@@ -325,6 +336,11 @@ class _Change:
 
 def _failed(state: Outcome, error: PortError) -> Outcome:
     return replace(state, outcome="failed", reason=REASON.get(error.cause, "refused"), detail=str(error))
+
+
+def _left(state: Outcome) -> Outcome:
+    """Of an update: nobody there is who the plan saw, so no identity was kept."""
+    return replace(state, outcome="failed", reason="gone-since", new_sub="", new_username="")
 
 
 def _made(state: Outcome, entry: Entry) -> Outcome:

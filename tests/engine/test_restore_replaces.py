@@ -67,6 +67,26 @@ def test_who_goes_on_to_register_meanwhile_stays(pool: FakePool, does: str) -> N
     assert pool.entries == {line.removes: entry} and not pool.calls["delete_user"]
 
 
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_create_that_fails_after_the_delete_says_what_is_gone(pool: FakePool, begun: bool) -> None:
+    """Also where an earlier worker deleted it, and died."""
+    line, intended = planned(pool), pool.clock.now()
+    if begun:
+        pool.remove(line.removes)
+    pool.fail("create_user", Cause.REFUSED, times=99)
+    outcome = carry_out(pool, Task(line, Outcome(ADA.key) if begun else None, intended))
+    assert (outcome.outcome, outcome.reason) == ("failed", "refused") and not pool.entries
+    assert "The account that nobody had confirmed is not there any more." in outcome.detail
+
+
+def test_a_create_that_fails_beside_an_account_that_stands_says_nothing_of_it(pool: FakePool) -> None:
+    line, intended = planned(pool), pool.clock.now()
+    pool.update_user(line.removes, {"email": "ada@x.io", "email_verified": "true"})
+    pool.fail("create_user", Cause.REFUSED, times=99)
+    outcome = carry_out(pool, Task(line, Outcome(ADA.key), intended))
+    assert outcome.outcome and "not there any more" not in outcome.detail
+
+
 def test_who_gave_up_meanwhile_is_no_hindrance(pool: FakePool) -> None:
     line = planned(pool)
     pool.remove(line.removes)

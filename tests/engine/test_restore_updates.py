@@ -224,13 +224,51 @@ def test_who_changed_since_the_plan_is_held_back_and_the_others_are_not(does: di
     assert [job.outcome(user.key).outcome for user in BACKUP[1:]] == ["updated"] * 3
 
 
-def test_who_left_the_pool_since_the_plan_is_held_back() -> None:
+def identity(outcome: Outcome) -> tuple[str, str, str, str]:
+    return outcome.outcome, outcome.reason, outcome.new_sub, outcome.new_username
+
+
+def test_who_left_the_pool_since_the_plan_has_no_identity_there() -> None:
     pool = drifted()
     job = Job(pool)
     pool.remove("ada")
     job.run().must_hold()
-    assert (job.outcome("ada").outcome, job.outcome("ada").reason) == ("skipped", "changed-since")
+    assert identity(job.outcome("ada")) == ("failed", "gone-since", "", "")
     assert pool.get("ada") is None
+
+
+@pytest.mark.parametrize(
+    ("unheard", "ends"),
+    [(False, ("failed", "gone-since", "", "")), (True, ("failed", "refused", "ada", "ada"))],
+)
+def test_who_leaves_the_pool_in_the_middle_has_none_either(
+    unheard: bool, ends: tuple[str, str, str, str]
+) -> None:
+    """Unless it cannot be asked whether they did."""
+    pool = drifted()
+    job = Job(pool)
+
+    def leaves(operation: str, do: Callable[[], T], /) -> T:
+        if operation == "update_user" and pool.entries.get("ada"):
+            pool.remove("ada")
+            pool.fail("get_user", Cause.DENIED, times=99 * unheard)
+        return do()
+
+    pool.through = leaves
+    job.users, job.lines = job.users[:1], [line for line in job.lines if line.key == "ada"]
+    job.run()
+    assert identity(job.outcome("ada")) == ends
+
+
+def test_another_who_took_the_username_since_the_plan_is_nobody_s_identity() -> None:
+    pool = drifted()
+    job = Job(pool)
+    pool.remove("ada")
+    pool.add("ada@x.io", username="ada", sub="another", name="Somebody")
+    before = pool.get("ada")
+    job.run().must_hold()
+    assert identity(job.outcome("ada")) == ("failed", "gone-since", "", "")
+    assert pool.get("ada") == before
 
 
 def test_who_changed_while_the_job_stood_still_is_held_back_too() -> None:

@@ -46,7 +46,7 @@ REASONS: dict[str, str] = {
     "stays-out": "is in the pool; {detail} is privileged, and joining was not allowed",
     "newer": "changed in the pool after the backup was made; left alone",
     "immutable": "is in the pool; {detail} differs, and can be written at creation only",
-    "changed-since": "changed in the pool since this was planned, or left it; left alone",
+    "changed-since": "changed in the pool since this was planned; left alone",
     "federated": "comes back at the next sign-in through {detail}",
     "linked": "signs in through {detail} as well; links are not put back unless that is chosen",
     "link-unknown": "signs in through {detail} as well, and the backup does not say as whom there",
