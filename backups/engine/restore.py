@@ -46,21 +46,23 @@ def restore(
     clock: Clock,
     *,
     messages: Messages,
+    afterwards: bool = False,
     mails_left: Callable[[], int | None] = lambda: None,
     written_to: Callable[[str], bool] = lambda sub: False,
 ) -> None:
     """Carry out a plan's creates and updates. Raises Stop.
 
     Tasks come in the order in which people are to be invited. One user's failure is an outcome and never
-    stops the others. ``mails_left``: how many invitations may still go out today; None where no limit is
-    known. ``written_to``: whether another job invited whoever has this sub.
+    stops the others. ``afterwards``: nobody is invited before everybody is there, as always where Cognito
+    itself mails; the same for every try of a job. ``mails_left``: how many invitations may still go out now;
+    None where no limit is known. ``written_to``: whether another job invited whoever has this sub.
     """
     _groups(pool, groups, report)
     # Cognito's own mail has a day's limit: everybody is there before the first invitation is spent.
-    at_creation = messages is Messages.INVITE and mail_limit(facts) is None
-    afterwards = messages is Messages.INVITE and not at_creation
+    invited = messages is Messages.INVITE
+    at_creation = invited and mail_limit(facts) is None and not afterwards
     report.phase("Users, passwords, memberships")
-    steps = Steps(pool, facts, report, clock, messages, at_creation, finish=not afterwards)
+    steps = Steps(pool, facts, report, clock, messages, at_creation, finish=not invited or at_creation)
     with ThreadPoolExecutor(THREADS, thread_name_prefix="restore") as threads:
         flow = _Flow(threads, steps, report)
         try:
@@ -77,7 +79,7 @@ def restore(
     flow.failures.stop_if_hopeless()
     if flow.to_invite:
         waiting = [flow.to_invite[place] for place in sorted(flow.to_invite)]  # threads end in any order
-        invite(pool, waiting, facts, report, mails_left if afterwards else lambda: None, written_to)
+        invite(pool, waiting, facts, report, mails_left, written_to)
 
 
 class _Flow:

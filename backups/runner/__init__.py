@@ -15,7 +15,7 @@ import threading
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -28,7 +28,6 @@ from backups import access, auth, queue
 from backups.core import principal
 from backups.core.files import Unreadable
 from backups.core.lifecycle import OVER, State, sources_of
-from backups.core.plan import mail_day
 from backups.engine.ports import Cause, PortError, Stop
 from backups.models import Job, Operator, database_now
 from backups.models.audit import Act, record
@@ -40,6 +39,7 @@ from backups.runner.find import find_last_good
 from backups.runner.invite import send_invitations
 from backups.runner.keep import keep_copy
 from backups.runner.mail import switch_mail
+from backups.runner.mails import spent
 from backups.runner.people import who_is_in
 from backups.runner.plan import make_plan
 from backups.runner.report import keep_report
@@ -293,16 +293,15 @@ def _stopped(job: Job, report: JobReport, stop: Stop) -> Ended | None:
     if stop.why == "hand-back":
         return Ended(State.QUEUED, "Handed back by a worker that ends; the next one goes on from here.")
     if stop.why == "mail-limit":
-        wake_at = mail_day(database_now()) + timedelta(days=1)
-        return Ended(State.WAITING, _until(job, wake_at), wake_at=wake_at)
+        wake_at, why = spent(job)
+        return Ended(State.WAITING, f"{why} {_invited(job)}", wake_at=wake_at)
     return Ended(State.PAUSED, _kept(job))
 
 
-def _until(job: Job, wake_at: datetime) -> str:
+def _invited(job: Job) -> str:
     mailed = job.items.filter(messages__gt=0).count()
     wait = job.items.filter(outcome="unknown", confirmed=True).count()
     return (
-        f"Waits until {wake_at:%-d %B, %H:%M} UTC: the account's mails of today are spent. "
         f"{mailed:,} were invited, {wait:,} stand in the pool and wait for their invitation. "
         "It goes on by itself."
     )

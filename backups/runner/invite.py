@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 
-from django.conf import settings
 from django.db.models import Count, Q, QuerySet, Sum
 
 from backups import wiring
-from backups.core import plan
 from backups.core.invite import LATELY, WAITING
 from backups.core.lifecycle import State
 from backups.core.mail import COGNITO, Limit
-from backups.core.plan import mail_day
 from backups.core.snapshot import PoolFacts
 from backups.engine.invite import Person, invite_again
 from backups.engine.ports import PortError, Stop
 from backups.models import Item, Job, Pool, database_now
 from backups.reporting import JobReport
-from backups.runner.ledger import mails_today, note_mail
+from backups.runner.ledger import note_mail
+from backups.runner.mails import Mails, spent
 from backups.runner.preflight import mail_limit
 from backups.runner.undo import chunks
 from backups.runner.words import Ended
@@ -94,7 +91,7 @@ def send_invitations(job: Job, report: JobReport) -> Ended:
             _people(job),
             facts,
             report,
-            mails_left=lambda: plan.mail_allowed(facts, settings.MAIL_RESERVE, mails_today()),
+            mails_left=Mails(job, facts).left,
         )
         report.flush()
     except Stop as stop:
@@ -128,10 +125,8 @@ def _stopped(job: Job, report: JobReport, stop: Stop) -> Ended:
     report.flush()
     words = so_far(job)
     if stop.why == "mail-limit":
-        wake_at = mail_day(database_now()) + timedelta(days=1)
-        when = f"{wake_at:%-d %B, %H:%M} UTC"
-        words = f"Waits until {when}: the account's mails of today are spent. {words} It goes on by itself."
-        return Ended(State.WAITING, words, wake_at=wake_at)
+        wake_at, why = spent(job)
+        return Ended(State.WAITING, f"{why} {words} It goes on by itself.", wake_at=wake_at)
     if stop.why == "cancel":
         _pending(job).update(outcome="skipped", reason="not-invited")
         return Ended(

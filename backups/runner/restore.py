@@ -15,7 +15,6 @@ from dataclasses import replace
 from itertools import islice, takewhile
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet, Sum
 
@@ -33,7 +32,8 @@ from backups.models.audit import Act
 from backups.reporting import JobReport
 from backups.runner.backup import back_up_first, pool_of
 from backups.runner.invite import written_to
-from backups.runner.ledger import intend, mails_today, note_mail, of_groups
+from backups.runner.ledger import intend, note_mail, of_groups
+from backups.runner.mails import Mails, invited_afterwards
 from backups.runner.plan import choices, missing_groups, plan_lines, terms_of
 from backups.runner.sources import read_side
 from backups.runner.words import Ended, Refusal, users_were
@@ -92,7 +92,10 @@ def carry_out(job: Job, report: JobReport) -> Ended:
             )
             used = {name for groups in job.items.values_list("groups", flat=True) for name in groups}
             groups = missing_groups(stored.job, backup, live, used)
-            since = database_now()
+            mails, since = Mails(job, facts), database_now()
+            afterwards = messages is Messages.INVITE and invited_afterwards(
+                job, mails, planned[Action.CREATE], report
+            )
             try:
                 restore(
                     pool,
@@ -102,7 +105,8 @@ def carry_out(job: Job, report: JobReport) -> Ended:
                     report,
                     wiring.clock(),
                     messages=messages,
-                    mails_left=lambda: plan.mail_allowed(facts, settings.MAIL_RESERVE, mails_today()),
+                    afterwards=afterwards,
+                    mails_left=mails.left,
                     written_to=lambda sub: written_to(job, sub),
                 )
             except Stop as stop:

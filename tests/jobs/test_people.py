@@ -209,7 +209,7 @@ def test_whoever_signed_in_meanwhile_is_left_alone(account: Account, team: FakeP
 def test_the_days_limit_waits_for_nine_and_goes_on(
     account: Account, team: FakePool, backup: Backup, monkeypatch: pytest.MonkeyPatch, sent: list[int]
 ) -> None:
-    monkeypatch.setattr("backups.runner.invite.settings.MAIL_RESERVE", 47)  # three a day
+    monkeypatch.setattr("backups.runner.mails.settings.MAIL_RESERVE", 47)  # three a day
     reading = read(restored(account, backup, team))
     assert mails_allowed(reading) == 3
     job = run(start(reading))
@@ -253,7 +253,7 @@ def test_a_job_that_began_with_cognitos_mail_counts_when_the_pool_is_switched(
     account: Account, team: FakePool, backup: Backup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reading = read(restored(account, backup, team))
-    monkeypatch.setattr("backups.runner.invite.settings.MAIL_RESERVE", 47)  # three a day
+    monkeypatch.setattr("backups.runner.mails.settings.MAIL_RESERVE", 47)  # three a day
     job = run(start(reading))
     assert (job.state, mails_today()) == (State.WAITING, 3)
     team.mail = "DEVELOPER"
