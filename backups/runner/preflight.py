@@ -100,6 +100,7 @@ class _Asking:
         yield from preflight.of_names(counts, facts, people)
         yield preflight.of_addresses(counts)
         yield preflight.of_password(pool, password(facts.password_length))
+        yield preflight.of_recovery(pool, counts.create)
         yield preflight.of_factors(mfa, people, counts.factors_lost)
         yield from preflight.of_messages(pool)
         yield from preflight.of_triggers(facts.triggers)

@@ -304,6 +304,34 @@ def test_a_password_that_is_too_short_stops_and_one_that_fits_passes() -> None:
     not_asked(preflight.of_password(UNKNOWN, "a"))
 
 
+def recovery(*names: str) -> dict[str, Any]:
+    """The first named is asked first, whatever the order in which AWS tells them."""
+    told = [{"Priority": place, "Name": name} for place, name in enumerate(names, 1)]
+    return {"AccountRecoverySetting": {"RecoveryMechanisms": told[::-1]}}
+
+
+def test_where_nobody_may_ask_for_a_password_nobody_is_promised_one() -> None:
+    check = preflight.of_recovery(recovery("admin_only"), 2_000)
+    assert check.state is State.STOP and check.ways == ("silent",)
+    assert "2,000 users could not get in" in check.sentence and "Invite people" in check.remedy
+
+
+@pytest.mark.parametrize(
+    ("pool", "state"),
+    [
+        (recovery("verified_email"), State.PASS),
+        (recovery("verified_email", "verified_phone_number"), State.PASS),
+        (recovery("verified_phone_number", "verified_email"), State.WARN),
+        ({}, State.PASS),
+        ({"AccountRecoverySetting": {}}, State.PASS),
+    ],
+)
+def test_how_codes_for_a_password_go_out_is_said(pool: dict[str, Any], state: State) -> None:
+    check = preflight.of_recovery(pool, 5)
+    assert (check.state, check.ways) == (state, ("silent",))
+    not_asked(preflight.of_recovery(UNKNOWN, 5))
+
+
 def test_second_factors() -> None:
     on: dict[str, Any] = {"MfaConfiguration": "ON"}
     token: dict[str, Any] = {"SoftwareTokenMfaConfiguration": {"Enabled": True}}

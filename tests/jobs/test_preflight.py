@@ -30,7 +30,7 @@ WRITES = (
 )  # fmt: skip
 ORDER = [
     "same-pool", "origin", "checked", "groups", "other-job", "actions", "attributes", "required", "immutable",
-    "lengths", "usernames", "case", "collisions", "unverified", "password", "mfa", "sms",
+    "lengths", "usernames", "case", "collisions", "unverified", "password", "recovery", "mfa", "sms",
     "trigger-PostConfirmation", "trigger-PostConfirmation", "mail", "mail", "mail", "billing", "time", "time",
     "time", "replica", "protection",
 ]  # fmt: skip
@@ -134,7 +134,7 @@ def test_whatever_aws_does_not_tell_is_a_warning_and_never_a_stop(desk: Desk) ->
         desk.account.aws = type(desk.account.aws)()
         desk.account.aws.fail("*", cause, times=99, message="Not told.")
         doubts = {check.code for check in desk.run() if "Not told." in check.text}
-        assert doubts == {"actions", "password", "mfa", "sms", "mail", "replica", "protection"}
+        assert doubts == {"actions", "password", "recovery", "mfa", "sms", "mail", "replica", "protection"}
         for check in desk.run():
             assert check.state is State.WARN or check.code not in doubts, check
         assert stops(desk.run()) == []

@@ -13,7 +13,14 @@ from backups.core.preflight.mails import of_mail
 from backups.core.preflight.names import of_addresses, of_names
 from backups.core.preflight.people import People, learn
 from backups.core.preflight.schema import lengths_of, of_schema
-from backups.core.preflight.settings import of_factors, of_messages, of_password, of_protection, of_replica
+from backups.core.preflight.settings import (
+    of_factors,
+    of_messages,
+    of_password,
+    of_protection,
+    of_recovery,
+    of_replica,
+)
 from backups.core.preflight.source import Source, of_source, of_target, refusals, warnings
 from backups.core.preflight.triggers import of_triggers
 
@@ -43,6 +50,7 @@ __all__ = [
     "of_other_job",
     "of_password",
     "of_protection",
+    "of_recovery",
     "of_replica",
     "of_schema",
     "of_source",

@@ -37,6 +37,34 @@ def of_password(pool: Mapping[str, Any] | Unasked, password: str) -> Check:
     return passes("password", "The random passwords of a silent restore fit the pool's policy.", SILENT)
 
 
+def of_recovery(pool: Mapping[str, Any] | Unasked, create: int) -> Check:
+    """Whether people can ask for a new password themselves, on which a silent restore rests.
+
+    ``create``: how many users are to be created. A pool without the setting mails the code (verified_email).
+    """
+    if isinstance(pool, Unasked):
+        return not_asked("recovery", "Whether people can ask for a new password", pool, SILENT)
+    told = (pool.get("AccountRecoverySetting") or {}).get("RecoveryMechanisms") or []
+    ways = [one["Name"] for one in sorted(told, key=lambda one: int(one.get("Priority", 0)))]
+    if ways == ["admin_only"]:
+        return stop(
+            "recovery",
+            "This pool lets nobody ask for a new password (AccountRecoverySetting: admin_only), so after a "
+            f"silent restore {count(create)} could not get in by any mail.",
+            "Invite people, now or later; or let the pool recover accounts by verified_email first.",
+            SILENT,
+        )
+    if ways[:1] == ["verified_phone_number"]:
+        return warn(
+            "recovery",
+            "This pool sends the code for a new password by SMS to whoever has a verified phone number: the "
+            "mails and the date told for a silent restore count everybody as asking by e-mail.",
+            "Look at the pool's SMS settings, and at what the account may spend on SMS.",
+            SILENT,
+        )
+    return passes("recovery", "People can ask for a new password by e-mail in this pool.", SILENT)
+
+
 def of_factors(mfa: Mapping[str, Any] | Unasked, people: People | None, lost: int = 0) -> Check:
     """``lost``: of those created, who had a second factor and come back without one."""
     if isinstance(mfa, Unasked):
