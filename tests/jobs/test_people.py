@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 from django.utils import timezone
 
 from backups import actions, runner
@@ -416,3 +418,18 @@ def test_the_command_reads_shows_and_invites(
     assert (done["state"], done["messages"], mailed(team)[0]) == ("done", 7, "person5")
     again = command(capsys, "invite", "--pool", team.name, *yes)
     assert again["invite"] == 0
+
+
+def test_the_command_does_not_call_it_done_while_people_wait(
+    account: Account,
+    team: FakePool,
+    backup: Backup,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    restore = restored(account, backup, team)
+    monkeypatch.setattr("backups.runner.mails.settings.MAIL_RESERVE", 47)  # three a day
+    with pytest.raises(SystemExit) as ended:
+        call_command("invite", str(restore.pk), "--yes", team.name, "--reason", WHY, "--json")
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (ended.value.code, found["state"], team.messages.total()) == (1, "waiting", 3)

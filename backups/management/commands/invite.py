@@ -60,8 +60,7 @@ class Command(terminal.Command):
                 reason=options["reason"],
             )
         )
-        waits = job.state == State.WAITING
-        return {"job": job.pk, "state": job.state} | job.result, 0 if waits else terminal.status_of(job)
+        return {"job": job.pk, "state": job.state} | job.result, terminal.status_of(job)
 
     def _whom(self, options: dict[str, Any]) -> tuple[Job | None, Pool]:
         if options["pool"] is not None:
