@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import json
 import re
 import threading
 import uuid
@@ -59,6 +60,7 @@ CODES = {
     Cause.MISSING: "UserNotFoundException",
     Cause.EXISTS: "UsernameExistsException",
     Cause.REFUSED: "InvalidParameterException",
+    Cause.TRIGGER: "UserLambdaValidationException",
     Cause.MAIL_LIMIT: "LimitExceededException",
     Cause.DELIVERY: "CodeDeliveryFailureException",
     Cause.UNSUPPORTED: "UnsupportedOperationException",
@@ -444,7 +446,10 @@ class FakePool(Faults):
             entry = self._find(username)
             if provider not in self.providers:
                 raise _no(Cause.REFUSED, f"Identity provider {provider} does not exist.")
-            self.links.setdefault(entry["Username"], set()).add((provider, subject))
+            links = self.links.setdefault(entry["Username"], set())
+            links.add((provider, subject))
+            values = _values(entry) | {"identities": identities_of(links)}
+            entry["Attributes"] = [{"Name": name, "Value": value} for name, value in values.items()]
 
     @_paced
     def signed_in(self, username: str) -> bool | None:
@@ -504,7 +509,7 @@ class FakePool(Faults):
         entry["UserLastModifiedDate"] = iso(self.clock.now())
 
     def _fold(self, text: str) -> str:
-        return text if self.case_sensitive else text.casefold()
+        return text if self.case_sensitive else text.lower()
 
     def _find(self, username: str) -> Entry:
         """By Username or sub; by e-mail where that is a username, or an alias and verified."""
@@ -581,6 +586,11 @@ class FakePool(Faults):
             self.mails_left -= 1
         self.messages[username] += 1
         self._mailed.username = username
+
+
+def identities_of(links: Iterable[tuple[str, str]]) -> str:
+    """The attribute that shows them, (provider, subject) each."""
+    return json.dumps([{"userId": subject, "providerName": provider} for provider, subject in sorted(links)])
 
 
 def _values(entry: Entry) -> dict[str, str]:

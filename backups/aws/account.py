@@ -40,6 +40,13 @@ class AwsAccount:
                 "PolicySourceArn": principal,
                 "ActionNames": list(actions[at : at + AT_ONCE]),
                 "ResourceArns": [resource],
+                "ContextEntries": [
+                    {
+                        "ContextKeyName": "iam:PassedToService",  # what a policy may allow PassRole for
+                        "ContextKeyValues": ["cognito-idp.amazonaws.com"],
+                        "ContextKeyType": "string",
+                    }
+                ],
             }
             while True:
                 with asking(doing):

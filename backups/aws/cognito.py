@@ -16,6 +16,7 @@ from backups.aws.calling import PAGE, Cognito
 from backups.aws.errors import asking
 from backups.aws.pool_settings import PoolSettings
 from backups.aws.session import client
+from backups.core.schema import lengths_of
 from backups.core.snapshot import Entry, Group, PoolFacts
 from backups.engine.ports import CallThrough, Cause, PortError, direct, heard, never
 
@@ -62,6 +63,7 @@ class CognitoPool:
             attributes=names | STANDARD_ATTRIBUTES,
             required=required,
             immutable=frozenset(str(a["Name"]) for a in schema if a.get("Mutable") is False),
+            lengths=lengths_of(schema),
             password_length=int(pool.get("Policies", {}).get("PasswordPolicy", {}).get("MinimumLength", 8)),
             triggers=tuple(sorted(triggers)),
             created=str(pool.get("CreationDate", "")),
@@ -184,16 +186,21 @@ class CognitoPool:
 
     def signed_in(self, username: str) -> bool | None:
         doing = f"read the sign-ins of a user of {self.pool_id}"
+        events = self._pages(
+            "signed_in",
+            doing,
+            "admin_list_user_auth_events",
+            "AuthEvents",
+            Username=username,
+            MaxResults=PAGE,
+        )
         try:
-            answer = self._ask(
-                "signed_in", doing, "admin_list_user_auth_events", Username=username, MaxResults=60
-            )
+            return any(event.get("EventResponse") == "Pass" for event in events)
         except PortError as error:
             off = error.code == "UserPoolAddOnNotEnabledException"  # threat protection
             if off or error.cause in (Cause.REFUSED, Cause.UNSUPPORTED):
                 return None
             raise
-        return any(event.get("EventResponse") == "Pass" for event in answer.get("AuthEvents", []))
 
     def create_group(self, group: Group) -> None:
         self._ask(

@@ -94,6 +94,10 @@ CODES: dict[str, Cause] = {
     "GroupExistsException": Cause.EXISTS,
     "PreconditionFailed": Cause.EXISTS,
     "412": Cause.EXISTS,
+    # a Lambda function of the pool, which may run before or after the work
+    "InvalidLambdaResponseException": Cause.TRIGGER,
+    "UnexpectedLambdaException": Cause.TRIGGER,
+    "UserLambdaValidationException": Cause.TRIGGER,
     # mail
     "CodeDeliveryFailureException": Cause.DELIVERY,
     # what this place does not know
@@ -105,17 +109,14 @@ CODES: dict[str, Cause] = {
     "UnsupportedOperationException": Cause.UNSUPPORTED,
     "OperationNotEnabledException": Cause.UNSUPPORTED,  # a replica's secondary Region
     "FeatureUnavailableInTierException": Cause.UNSUPPORTED,
-    # a value, a state, a trigger: asked again, AWS says the same. So is every other 4xx.
+    # a value, a state: asked again, AWS says the same. So is every other 4xx.
     "AliasExistsException": Cause.REFUSED,
-    "InvalidLambdaResponseException": Cause.REFUSED,
     "InvalidParameterException": Cause.REFUSED,
     "InvalidPasswordException": Cause.REFUSED,
     "NotAuthorizedException": Cause.REFUSED,  # of an admin call: a state, not our policy
     "PreconditionNotMetException": Cause.REFUSED,
-    "UnexpectedLambdaException": Cause.REFUSED,
     "UnsupportedUserStateException": Cause.REFUSED,
     "UserImportInProgressException": Cause.REFUSED,
-    "UserLambdaValidationException": Cause.REFUSED,
 }
 
 FAILURES: tuple[tuple[type[BaseException], Cause], ...] = (

@@ -9,7 +9,7 @@ from backups.core.invite import sentence
 from backups.core.plan import Line
 from backups.core.snapshot import PoolFacts, User, mask
 from backups.engine.ports import Cause, Outcome, PortError, Report, Stop, UserPool
-from backups.engine.steps import REASON
+from backups.engine.steps import REASON, left, why_uninvited
 
 EQUAL_FAILURES = 20  # in a row: something is wrong that is not one user's
 
@@ -97,16 +97,15 @@ def _invited(
         user = User.of(pool.get_user(state.new_username))
     except PortError as error:
         if error.cause is Cause.MISSING:
-            return _left_out(state, "gone")
+            return left(state)
         return _failed(state, REASON.get(error.cause, "refused"), error)
     if why := may_not(user, state.new_sub):
-        return _left_out(state, why)
+        return left(state) if why == "other-user" else _left_out(state, why)
     report.intend([line.key], "inviting")
     try:
         pool.resend_invitation(user.email if facts.email_is_username else line.username)
     except PortError as error:
-        lost = error.cause is Cause.LOST
-        return _failed(state, "maybe-invited" if lost else REASON.get(error.cause, "refused"), error)
+        return _failed(state, why_uninvited(error), error)
     return replace(state, step="invited", messages=1, outcome="created", reason="", detail="")
 
 

@@ -16,7 +16,7 @@ from itertools import islice
 from backups.core.snapshot import PoolFacts, User, mask
 from backups.engine.invitations import Failures, may_not
 from backups.engine.ports import Cause, Outcome, PortError, Report, Stop, UserPool
-from backups.engine.steps import REASON
+from backups.engine.steps import REASON, why_uninvited
 
 BATCH = 100
 
@@ -80,8 +80,7 @@ def _invited(pool: UserPool, person: Person, facts: PoolFacts, report: Report) -
     try:
         pool.resend_invitation(user.email if facts.email_is_username else user.username)
     except PortError as error:
-        reason = "maybe-invited" if error.cause is Cause.LOST else REASON.get(error.cause, "refused")
-        return _state(person, "failed", reason, str(error))
+        return _state(person, "failed", why_uninvited(error), str(error))
     return Outcome(
         person.key, "updated", "invited", new_sub=person.sub, new_username=person.username, messages=1
     )

@@ -30,7 +30,8 @@ class Cause(StrEnum):
     GONE = "gone"  # the pool, the bucket or the group does not exist
     MISSING = "missing"  # this user or this object does not exist
     EXISTS = "exists"  # this user, group or object exists already
-    REFUSED = "refused"  # AWS will refuse it again: a bad value, a state, a trigger's veto
+    REFUSED = "refused"  # AWS will refuse it again: a bad value, a state
+    TRIGGER = "trigger"  # a trigger of the pool refused, or failed; what was done before it is not undone
     MAIL_LIMIT = "mail-limit"  # the day's mails are spent; no mail was sent
     DELIVERY = "delivery"  # the user may stand, but the mail was not delivered
     UNSUPPORTED = "unsupported"  # this operation does not exist here
@@ -137,11 +138,11 @@ class UserPool(Protocol):
     def create_user(self, username: str, attributes: Mapping[str, str], *, invite: bool = False) -> Entry:
         """AdminCreateUser; SUPPRESS unless ``invite``, which mails a temporary password.
 
-        Not repeatable: after LOST or DELIVERY the user may exist. Raises EXISTS.
+        Not repeatable: after LOST, DELIVERY or TRIGGER the user may exist. Raises EXISTS.
         """
 
     def resend_invitation(self, username: str) -> None:
-        """AdminCreateUser with RESEND. Not repeatable after LOST: a second mail would go out."""
+        """AdminCreateUser with RESEND. Not repeatable after LOST or TRIGGER: a second mail might go out."""
 
     def set_password(self, username: str, password: str) -> None:
         """AdminSetUserPassword, permanent: the user becomes CONFIRMED. Repeatable."""
@@ -339,8 +340,9 @@ class Account(Protocol):
     def allowed(self, actions: Sequence[str], resource: str, principal: str = "") -> Allowance:
         """SimulatePrincipalPolicy of ``principal``, an ARN; without one of our own credentials.
 
-        Raises UNSUPPORTED for root credentials, whose policies nobody simulates. What an organization
-        denies on conditions is not seen.
+        Of iam:PassRole the resource is a role, and Cognito whom it is passed to. Raises UNSUPPORTED for
+        root credentials, whose policies nobody simulates. What an organization denies on conditions is not
+        seen.
         """
 
     def ses(self) -> Ses:

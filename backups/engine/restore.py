@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 
@@ -28,9 +29,9 @@ from backups.core.plan import Line, Messages, mail_limit
 from backups.core.snapshot import Group, PoolFacts
 from backups.engine.invitations import Failures, invite, tell
 from backups.engine.ports import Cause, Clock, Outcome, PortError, Report, UserPool
-from backups.engine.steps import NONE_WENT_OUT, Steps, Task
+from backups.engine.steps import ASKED, NONE_WENT_OUT, Steps, Task
 
-__all__ = ["NONE_WENT_OUT", "Task", "restore"]
+__all__ = ["ASKED", "NONE_WENT_OUT", "Task", "restore"]
 
 BATCH = 100
 THREADS = 32
@@ -49,15 +50,15 @@ def restore(
     afterwards: bool = False,
     mails_left: Callable[[], int | None] = lambda: None,
     written_to: Callable[[str], bool] = lambda sub: False,
-) -> None:
-    """Carry out a plan's creates and updates. Raises Stop.
+) -> tuple[str, ...]:
+    """Carry out a plan's creates and updates; the names of the groups that could not be made. Raises Stop.
 
     Tasks come in the order in which people are to be invited. One user's failure is an outcome and never
     stops the others. ``afterwards``: nobody is invited before everybody is there, as always where Cognito
     itself mails; the same for every try of a job. ``mails_left``: how many invitations may still go out now;
     None where no limit is known. ``written_to``: whether another job invited whoever has this sub.
     """
-    _groups(pool, groups, report)
+    unmade = _groups(pool, groups, report)
     # Cognito's own mail has a day's limit: everybody is there before the first invitation is spent.
     invited = messages is Messages.INVITE
     at_creation = invited and mail_limit(facts) is None and not afterwards
@@ -80,6 +81,7 @@ def restore(
     if flow.to_invite:
         waiting = [flow.to_invite[place] for place in sorted(flow.to_invite)]  # threads end in any order
         invite(pool, waiting, facts, report, mails_left, written_to)
+    return unmade
 
 
 class _Flow:
@@ -87,7 +89,7 @@ class _Flow:
 
     def __init__(self, threads: ThreadPoolExecutor, steps: Steps, report: Report) -> None:
         self._threads, self._steps, self._report = threads, steps, report
-        self._under_way: dict[Future[Outcome], tuple[int, Line]] = {}
+        self._under_way: dict[Future[Outcome], tuple[int, Task]] = {}
         self._begun = 0
         self.failures = Failures()
         self.to_invite: dict[int, tuple[Line, Outcome]] = {}  # by place in the order of tasks
@@ -103,7 +105,7 @@ class _Flow:
 
     def begin(self, task: Task, intended: datetime) -> None:
         future = self._threads.submit(self._steps.run, task, intended)
-        self._under_way[future] = (self._begun, task.line)
+        self._under_way[future] = (self._begun, task)
         self._begun += 1
 
     def end(self) -> None:
@@ -115,20 +117,32 @@ class _Flow:
         """The outcomes of those who ended, at least one."""
         ended, _ = wait(self._under_way, return_when=FIRST_COMPLETED)
         for future in ended:
-            place, line = self._under_way.pop(future)
-            outcome = future.result()
+            place, task = self._under_way.pop(future)
+            ended_so = future.result()
+            outcome = _without(task, ended_so)
             self._report.outcome(outcome)
-            tell(self._report, line, outcome)
+            tell(self._report, task.line, outcome)
             self._report.count()
-            self.failures.note(outcome)
+            self.failures.note(ended_so)  # who is kept out of a group is no sign that the next would fail
             if not outcome.outcome:
-                self.to_invite[place] = (line, outcome)
+                self.to_invite[place] = (task.line, outcome)
 
 
-def _groups(pool: UserPool, groups: Sequence[Group], report: Report) -> None:
-    if not groups:
-        return
-    report.phase("Groups", len(groups))
+def _without(task: Task, outcome: Outcome) -> Outcome:
+    """Who is not put into a group of the plan is not as planned, whatever else is in place."""
+    if not task.kept_out or not outcome.confirmed or outcome.outcome == "failed":
+        return outcome
+    detail = ", ".join(f"group {name} is privileged by now: nobody is put into it" for name in task.kept_out)
+    return replace(
+        outcome, outcome="failed", step="groups", reason="read-back-differs", detail=detail, confirmed=False
+    )
+
+
+def _groups(pool: UserPool, groups: Sequence[Group], report: Report) -> tuple[str, ...]:
+    """Names of those that could not be made."""
+    unmade: list[str] = []
+    if groups:
+        report.phase("Groups", len(groups))
     for group in groups:
         report.keep_going()
         try:
@@ -136,8 +150,10 @@ def _groups(pool: UserPool, groups: Sequence[Group], report: Report) -> None:
             report.say("note", f"group {group.name} created")
         except PortError as error:
             if error.cause is not Cause.EXISTS:
-                # Its members will say so, each with an outcome of their own.
-                report.say("note", f"group {group.name} could not be made sure of: {error}")
+                # Its members say so too, each with an outcome of their own; it may have none.
+                unmade.append(group.name)
+                report.say("note", f"group {group.name} could not be made: {error}")
+    return tuple(unmade)
 
 
 def _batches(tasks: Iterable[Task]) -> Iterator[list[Task]]:

@@ -25,7 +25,8 @@ from backups.engine.ports import Cause, Clock, Outcome, PortError, Report, UserP
 SKEW = timedelta(minutes=1)  # between AWS's clock and the database's
 SETTLE_FOR = 20.0  # seconds of asking after a create that was not answered
 BEFORE_LOOK = 0.5  # seconds before the first look, doubled for each that follows, at most 5
-NONE_WENT_OUT = frozenset({"mail-limit", "not-delivered"})
+NONE_WENT_OUT = frozenset({"mail-limit", "not-delivered", "unsent"})
+"""Reasons that a later try goes by: AWS said that no mail went out, so that one invitation is still owed."""
 REASON: Mapping[Cause, str] = {
     Cause.THROTTLED: "throttled",
     Cause.LOST: "silent",
@@ -44,12 +45,14 @@ _PASSWORD_IS_SET = frozenset({"password", "groups", "linked", "confirmed"})
 class Task:
     """One user to create or to update.
 
-    ``begun`` is the ledger's row of an earlier try, and ``intended`` when that was intended.
+    ``begun`` is the ledger's row of an earlier try, and ``intended`` when that was intended. ``kept_out``:
+    groups of the plan that nobody may be put into any more.
     """
 
     line: Line
     begun: Outcome | None = None
     intended: datetime | None = None
+    kept_out: tuple[str, ...] = ()
 
 
 class Steps:
@@ -93,7 +96,7 @@ class Steps:
                 if line.removes and not free and not begun:
                     return replace(state, outcome="skipped", reason="changed-since")
                 # Where one was just deleted, "exists" may be the pool being slow to notice: a look tells.
-                state = self._create(line, intended, asked_before=begun or bool(line.removes))
+                state = self._create(line, state, intended, asked_before=begun or bool(line.removes))
                 if state.outcome:
                     return replace(state, detail=f"{state.detail} {GONE}".strip()) if free else state
                 self.report.outcome(state)
@@ -116,7 +119,8 @@ class Steps:
         try:
             self.pool.delete_user(line.removes)
         except PortError as error:
-            if error.cause is not Cause.LOST or self._look(line.removes) is not None:
+            # Missing: nobody to delete any more, may be by a call whose answer was lost.
+            if error.cause not in (Cause.LOST, Cause.MISSING) or self._look(line.removes) is not None:
                 raise
         self.report.say("note", f"{mask(line.user.label)}: the account that nobody confirmed was deleted")
         return True
@@ -174,10 +178,10 @@ class Steps:
             return replace(state, outcome="created")
         return state
 
-    def _create(self, line: Line, intended: datetime, *, asked_before: bool) -> Outcome:
+    def _create(self, line: Line, state: Outcome, intended: datetime, *, asked_before: bool) -> Outcome:
         invite = self.at_creation and line.user.enabled and bool(line.user.email)
-        state, wait = Outcome(line.key), BEFORE_LOOK
-        until = self.clock.monotonic() + SETTLE_FOR
+        invite = invite and state.reason not in NONE_WENT_OUT
+        wait, until = BEFORE_LOOK, self.clock.monotonic() + SETTLE_FOR
         try:
             while self.clock.monotonic() < until:
                 if asked_before and (entry := self._look(line.username)):
@@ -189,8 +193,11 @@ class Steps:
                         return self._came_first(line, state)
                     if error.cause in (Cause.MAIL_LIMIT, Cause.DELIVERY):
                         # The error itself says that no mail went out; the user may stand or not.
-                        state = replace(state, reason=REASON[error.cause], detail=str(error))
+                        state = replace(state, step=ASKED, reason=REASON[error.cause], detail=str(error))
                         invite = False
+                        self.report.outcome(state)  # whoever goes on from here is to know it too
+                    elif error.cause is Cause.TRIGGER:
+                        return self._triggered(line, state, intended, error, asked_before)
                     elif error.cause not in (Cause.LOST, Cause.EXISTS):
                         raise
                     # EXISTS now: a lost create came through after all. The look that comes next settles it.
@@ -205,6 +212,20 @@ class Steps:
         except PortError as error:
             # Whatever it failed for: a create that was asked may have come through, or still come.
             return _failed(replace(state, step=ASKED if asked_before else ""), error)
+
+    def _triggered(
+        self, line: Line, state: Outcome, intended: datetime, error: PortError, asked_before: bool
+    ) -> Outcome:
+        """One trigger runs before the create, others write the mail after it: a look tells who stands."""
+        self.report.say("note", f"{mask(line.user.label)}: {error}")
+        state = replace(state, step=ASKED, outcome="failed", reason="refused", detail=str(error))
+        try:
+            entry = self._look(line.username)
+        except PortError:
+            return state
+        if entry is None:
+            return state if asked_before else replace(state, step="")
+        return self._adopt(line, state, entry, intended, invite=False)
 
     def _came_first(self, line: Line, state: Outcome) -> Outcome:
         """Somebody of this name came since the plan: left alone; nothing says that it is the same person."""
@@ -224,11 +245,11 @@ class Steps:
         )
         if not ours:
             return Outcome(line.key, outcome="skipped", reason="other-user")
-        if not state.reason:
+        if lost := not state.reason:
             self.report.say(
                 "note", f"{mask(line.user.label)}: the answer was lost, read back: created by this job"
             )
-        state = replace(_made(state, entry), messages=int(invite))
+        state = replace(_made(state, entry), messages=int(invite and lost))
         return replace(state, step="password") if user.status == "CONFIRMED" else state
 
     def _look(self, username: str) -> Entry | None:
@@ -250,6 +271,8 @@ class Steps:
             self.messages is Messages.SILENT or user.status != "FORCE_CHANGE_PASSWORD"
         ):
             differs.append(f"UserStatus is {user.status}")
+        stand = _identities(user) if line.links else ()
+        differs += [f"not linked with {link[0]}" for link in line.links if link not in stand]
         return ", ".join([*differs, *self._not_in(line, username)])
 
     def _not_in(self, line: Line, username: str) -> list[str]:
@@ -267,7 +290,7 @@ class Steps:
         try:
             entry = self._look(state.new_username)
             if entry is None or User.of(entry).sub != state.new_sub:
-                return _left(state)
+                return left(state)
             if not change.fits(line, User.of(entry), begun=task.intended is not None):
                 return replace(state, outcome="skipped", reason="changed-since")
             for step in self._write(line, change, state.new_username):
@@ -283,7 +306,7 @@ class Steps:
             return replace(state, outcome="updated", step="confirmed", confirmed=True)
         except PortError as error:
             gone = error.cause is Cause.MISSING and self._is_gone(state.new_username)
-            return _left(state) if gone else _failed(state, error)
+            return left(state) if gone else _failed(state, error)
 
     def _is_gone(self, username: str) -> bool:
         try:
@@ -335,17 +358,29 @@ class _Change:
 
 
 def _failed(state: Outcome, error: PortError) -> Outcome:
-    return replace(state, outcome="failed", reason=REASON.get(error.cause, "refused"), detail=str(error))
+    owed = state.reason in NONE_WENT_OUT
+    reason = "unsent" if owed else REASON.get(error.cause, "refused")
+    return replace(state, outcome="failed", reason=reason, detail=str(error))
 
 
-def _left(state: Outcome) -> Outcome:
-    """Of an update: nobody there is who the plan saw, so no identity was kept."""
-    return replace(state, outcome="failed", reason="gone-since", new_sub="", new_username="")
+def why_uninvited(error: PortError) -> str:
+    """The reason of an invitation that failed; where the mail may be out all the same, it says so."""
+    if error.cause in (Cause.LOST, Cause.TRIGGER):  # one trigger sends the mail itself
+        return "maybe-invited"
+    return REASON.get(error.cause, "refused")
+
+
+def left(state: Outcome) -> Outcome:
+    """Nobody there is whom the plan saw, or whom this job made: no identity is kept."""
+    gone = replace(state, new_sub="", new_username="", confirmed=False)
+    return replace(gone, outcome="failed", reason="gone-since", detail="")
 
 
 def _made(state: Outcome, entry: Entry) -> Outcome:
     user = User.of(entry)
-    return replace(state, step="created", new_sub=user.sub, new_username=user.username)
+    if state.reason not in NONE_WENT_OUT:
+        state = replace(state, reason="", detail="")
+    return replace(state, outcome="", step="created", new_sub=user.sub, new_username=user.username)
 
 
 def _identities(user: User) -> set[tuple[str, str]]:

@@ -43,7 +43,7 @@ def answer(code: str, message: str = "No.", status: int = 400) -> ClientError:
         ("OperationNotEnabledException", 400, Cause.UNSUPPORTED),
         ("InvalidAction", 400, Cause.UNSUPPORTED),
         ("NotImplemented", 501, Cause.UNSUPPORTED),
-        ("UserLambdaValidationException", 400, Cause.REFUSED),
+        ("UserLambdaValidationException", 400, Cause.TRIGGER),
         ("NotAuthorizedException", 400, Cause.REFUSED),
         ("InvalidPasswordException", 400, Cause.REFUSED),
         ("SomethingNewException", 400, Cause.REFUSED),

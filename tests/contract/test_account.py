@@ -275,6 +275,7 @@ def test_a_sandbox_and_many_identities_are_told(world: Remote, monkeypatch: pyte
 
 POOL = "arn:aws:cognito-idp:eu-west-1:123456789012:userpool/eu-west-1_AbCdEfGhI"
 READ, CREATE = "cognito-idp:AdminGetUser", "cognito-idp:AdminCreateUser"
+PASS = "iam:PassRole"
 
 
 @pytest.fixture(scope="module")
@@ -332,6 +333,26 @@ def test_what_is_allowed_on_one_pool_is_not_on_another(people: People, ours: Our
     account = ours(people, app.key)
     assert account.allowed([READ], POOL).denied == frozenset()
     assert account.allowed([READ], POOL[:-1] + "X").denied == {READ}
+
+
+@pytest.mark.parametrize("service", ["as documented", "cognito-idp", "lambda"])
+def test_a_role_may_be_passed_on_where_a_policy_names_cognito(
+    iam_server: Control, ours: Ours, service: str
+) -> None:
+    iam_server.ask("reset")
+    app = iam_server.person("app")
+    iam_server.allow(app, "iam:SimulatePrincipalPolicy")
+    policy = json.loads((servers.ROOT / "docs" / "policies.json").read_text())["restore"]
+    [statement] = [one for one in policy["Statement"] if one["Action"] == [PASS]]
+    statement["Resource"] = statement["Resource"].replace("${account}", servers.ACCOUNT)
+    if service != "as documented":
+        statement["Condition"]["StringEquals"]["iam:PassedToService"] = f"{service}.amazonaws.com"
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam_server.client("iam").put_user_policy(UserName=app.name, PolicyName="pass", PolicyDocument=document)
+    account = ours(iam_server, app.key)
+    role = f"arn:aws:iam::{servers.ACCOUNT}:role/editors"
+    assert account.allowed([PASS], role).denied == ({PASS} if service == "lambda" else frozenset())
+    assert account.allowed([PASS], POOL).denied == {PASS}, "a pool is no role"
 
 
 def test_more_actions_than_one_question_holds(

@@ -23,7 +23,7 @@ from backups.core.snapshot import Entry, Group, User, iso
 from backups.engine import restore as module
 from backups.engine.pace import Pace
 from backups.engine.ports import Cause, Outcome, PortError, Stop
-from backups.engine.restore import Task, restore
+from backups.engine.restore import NONE_WENT_OUT, Task, restore
 from tests.build import a_user, laws, sample, users_of
 from tests.fakes import FakePool, FakeReport
 
@@ -171,12 +171,21 @@ class Job:
             if row.intended:
                 terms = Terms(self.pool.facts(), memberships=self._memberships(line.user))
                 again = plan.creation(line.position, line.user, terms)
-                begun = replace(row.outcome, outcome="", reason="", detail="")
+                begun = replace(row.outcome, outcome="")
                 yield Task(again, begun, row.intended)
             elif line.action is Action.CREATE:
                 yield Task(line)
             else:
                 row.outcome = Outcome(line.user.key, "skipped", reason="exists-now")
+
+    def try_again(self) -> None:
+        """As before a resume: of what failed only what AWS said of the mail is remembered."""
+        for row in self.rows.values():
+            told = row.outcome.reason in NONE_WENT_OUT or row.outcome.reason == "refused"
+            if row.outcome.outcome == "failed":
+                row.outcome = replace(
+                    row.outcome, outcome="", detail="", reason=row.outcome.reason if told else ""
+                )
 
     def planned_groups(self, user: User) -> set[str]:
         return {group.name for group in self.groups if user.username in group.members}
@@ -394,7 +403,7 @@ def test_a_group_that_cannot_be_made_fails_its_members_and_nobody_else() -> None
     job.pool.fail("create_group", Cause.DENIED, nth=2)
     must_hold(job.run())
     assert [job.outcome(user).outcome for user in PEOPLE] == ["failed", "created", "created", "created"]
-    assert "group beta could not be made sure of" in job.report.text
+    assert "group beta could not be made: " in job.report.text
 
 
 # --- a create whose answer was lost ----------------------------------------------------------
@@ -598,13 +607,17 @@ def test_before_an_invitation_everybody_is_looked_at_once_more() -> None:
     assert told == [
         ("created", "does not wait for an invitation any more; not written to"),
         ("created", "is disabled; never written to"),
-        ("created", "is not in the pool any more"),
-        ("created", "somebody else has this Username now; not written to"),
+        ("failed", ""),
+        ("failed", ""),
         ("created", "another job wrote to them by now; not written to again"),
         ("created", ""),
     ]
     assert job.pool.messages.total() == 1
-    assert [job.outcome(user).reason for user in users] == ["left-out"] * 5 + [""]
+    left = ["left-out", "left-out", "gone-since", "gone-since", "left-out", ""]
+    assert [job.outcome(user).reason for user in users] == left
+    for user in users[2:4]:  # no map leads to whom nobody can be any more
+        gone = job.outcome(user)
+        assert (gone.confirmed, gone.new_sub, gone.new_username, gone.messages) == (False, "", "", 0)
 
 
 def test_a_look_that_fails_before_an_invitation_is_no_invitation() -> None:
@@ -635,14 +648,91 @@ def test_what_is_kept_of_the_days_mails_is_not_spent() -> None:
     must_hold(job, stopped=True)
 
 
-def test_a_refused_invitation_is_not_forgotten_by_a_crash() -> None:
+@pytest.mark.parametrize("at_call", range(4, 8))
+def test_a_refused_invitation_is_not_forgotten_by_a_crash(at_call: int) -> None:
+    """Two groups, create, look, two memberships: wherever it dies, the one mail that is owed goes out."""
     job = Job(a_pool(ses=True), users=PEOPLE[:1], messages=INVITE)
-    job.pool.fail("create_user", Cause.DELIVERY)
+    job.pool.fail("create_user", Cause.DELIVERY, after=True)
     with pytest.raises(Killed):
-        job.run(Report(death=Death(6)))  # two groups, create, look, create, then a membership
+        job.run(Report(death=Death(at_call)))
     must_hold(job.run())
-    assert (job.outcome(PEOPLE[0]).outcome, job.outcome(PEOPLE[0]).reason) == ("failed", "maybe-invited")
-    assert not job.pool.messages
+    assert (job.outcome(PEOPLE[0]).outcome, job.outcome(PEOPLE[0]).messages) == ("created", 1)
+    assert job.pool.calls["resend_invitation"] == 1
+
+
+@pytest.mark.parametrize("cause", [Cause.DELIVERY, Cause.MAIL_LIMIT])
+@pytest.mark.parametrize("operation", ["get_user", "add_to_group", "groups_of"])
+def test_a_refused_invitation_is_not_forgotten_by_a_failure(cause: Cause, operation: str) -> None:
+    """No mail went out, and what came next failed: nobody is said to be invited, and one try later is."""
+    job = Job(a_pool(ses=True), users=PEOPLE[:1], messages=INVITE)
+    job.pool.fail("create_user", cause, after=True)
+    job.pool.fail(operation, Cause.DENIED, times=9)
+    must_hold(job.run())
+    outcome = job.outcome(PEOPLE[0])
+    assert (outcome.outcome, outcome.reason, outcome.messages) == ("failed", "unsent", 0)
+    assert "denied" in outcome.detail
+    job.pool._faults.clear()
+    job.try_again()
+    must_hold(job.run())
+    assert (job.outcome(PEOPLE[0]).outcome, job.outcome(PEOPLE[0]).messages) == ("created", 1)
+    assert (job.pool.calls["create_user"], job.pool.calls["resend_invitation"]) == (1, 1)
+
+
+# --- triggers that fail ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("messages", [SILENT, INVITE])
+def test_a_trigger_that_vetoes_creates_nobody_and_is_asked_anew(messages: Messages) -> None:
+    job = Job(a_pool(ses=True), users=PEOPLE[:1], messages=messages)
+    job.pool.fail("create_user", Cause.TRIGGER, message="PreSignUp failed with error no.")
+    must_hold(job.run())
+    outcome = job.outcome(PEOPLE[0])
+    assert (outcome.outcome, outcome.reason, outcome.step) == ("failed", "refused", "")
+    assert outcome.detail == "PreSignUp failed with error no."
+    assert not job.pool.entries
+
+
+def test_whom_a_failing_trigger_leaves_behind_is_ours_and_not_said_to_be_invited() -> None:
+    """The one that writes the mail runs when the user stands; nobody knows whether a mail went out."""
+    job = Job(a_pool(ses=True), users=PEOPLE[:1], messages=INVITE)
+    job.pool.fail("create_user", Cause.TRIGGER, after=True, message="CustomMessage failed with error no.")
+    must_hold(job.run())
+    outcome = job.outcome(PEOPLE[0])
+    assert (outcome.outcome, outcome.reason, outcome.messages) == ("failed", "maybe-invited", 0)
+    assert outcome.confirmed and outcome.new_sub and is_as_planned(job, PEOPLE[0]) == []
+    assert "CustomMessage failed with error no." in job.report.text
+    assert job.pool.calls["create_user"] == 1 and not job.pool.calls["resend_invitation"]
+
+
+@pytest.mark.parametrize("stands", [True, False])
+def test_a_look_that_fails_after_a_trigger_did_is_made_up_for(stands: bool) -> None:
+    job = Job(a_pool(ses=True), users=PEOPLE[:1], messages=INVITE)
+    job.pool.fail("create_user", Cause.TRIGGER, after=stands)
+    job.pool.fail("get_user", Cause.DENIED)
+    must_hold(job.run())
+    outcome = job.outcome(PEOPLE[0])
+    assert (outcome.outcome, outcome.reason, outcome.step) == ("failed", "refused", "asked")
+    job.try_again()
+    must_hold(job.run())
+    outcome = job.outcome(PEOPLE[0])
+    told = ("failed", "maybe-invited", 0) if stands else ("created", "", 1)
+    assert (outcome.outcome, outcome.reason, outcome.messages) == told
+    assert is_as_planned(job, PEOPLE[0]) == []
+
+
+def test_whom_a_failing_trigger_leaves_behind_of_a_silent_restore_is_created() -> None:
+    job = Job(a_pool(), users=PEOPLE[:1])
+    job.pool.fail("create_user", Cause.TRIGGER, after=True)
+    must_hold(job.run())
+    assert (job.outcome(PEOPLE[0]).outcome, job.outcome(PEOPLE[0]).reason) == ("created", "")
+
+
+def test_a_trigger_that_vetoes_after_a_lost_create_leaves_it_open() -> None:
+    job = Job(a_pool(ses=True), users=PEOPLE[:1], messages=INVITE)
+    job.pool.fail("create_user", Cause.LOST)
+    job.pool.fail("create_user", Cause.TRIGGER, nth=2)
+    must_hold(job.run())
+    assert (job.outcome(PEOPLE[0]).reason, job.outcome(PEOPLE[0]).step) == ("refused", "asked")
 
 
 def test_nobody_of_a_batch_is_begun_once_the_job_shall_stop(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -669,6 +759,7 @@ def test_nobody_of_a_batch_is_begun_once_the_job_shall_stop(monkeypatch: pytest.
     ("cause", "reason"),
     [
         (Cause.LOST, "maybe-invited"),
+        (Cause.TRIGGER, "maybe-invited"),
         (Cause.MAIL_LIMIT, "mail-limit"),
         (Cause.DELIVERY, "not-delivered"),
         (Cause.REFUSED, "refused"),

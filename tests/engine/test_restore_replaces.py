@@ -11,6 +11,7 @@ from backups.core.choices import Choices, Guard
 from backups.core.matching import Index, Rules
 from backups.core.plan import Line, Messages, Terms
 from backups.core.snapshot import User
+from backups.engine.pace import Pace
 from backups.engine.ports import Cause, Outcome
 from backups.engine.restore import Task, restore
 from tests.build import a_user
@@ -94,9 +95,14 @@ def test_who_gave_up_meanwhile_is_no_hindrance(pool: FakePool) -> None:
     assert not pool.calls["delete_user"]
 
 
-def test_a_delete_whose_answer_is_lost_is_looked_for(pool: FakePool) -> None:
+@pytest.mark.parametrize("paced", [False, True])
+def test_a_delete_whose_answer_is_lost_is_looked_for(pool: FakePool, paced: bool) -> None:
+    """Paced it is asked again first, and then there is nobody to delete."""
+    if paced:
+        pool.through = Pace(pool.clock, 0.8).call
     pool.fail("delete_user", Cause.LOST, after=True)
     assert carry_out(pool, Task(planned(pool))).outcome == "created"
+    assert pool.calls["delete_user"] == 1 + paced
 
 
 @pytest.mark.parametrize(("cause", "reason"), [(Cause.LOST, "silent"), (Cause.DENIED, "denied")])

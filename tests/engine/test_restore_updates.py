@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -419,16 +418,25 @@ def test_a_link_that_is_refused_leaves_the_user_and_says_so_and_is_made_by_the_n
     assert pool.calls["set_password"] == 1, "whoever is in has a password of their own by now"
 
 
-class Once(FakePool):
-    """Shows its links, and refuses one that stands."""
+class Mixed(FakePool):
+    """Takes every link, and keeps none, or that of somebody else."""
 
-    def get_user(self, username: str) -> Entry:
-        entry = super().get_user(username)
-        links = self.links.get(entry["Username"], ())
-        shown = [{"providerName": provider, "userId": subject} for provider, subject in links]
-        if shown:
-            entry["Attributes"].append({"Name": "identities", "Value": json.dumps(shown)})
-        return entry
+    def link_user(self, username: str, provider: str, subject: str) -> None:
+        if provider == "Google":
+            super().link_user(username, provider, "another")
+
+
+def test_a_link_that_does_not_read_back_is_no_success() -> None:
+    pool = a_pool(pool=Mixed())
+    pool.providers.add("Google")
+    line = replace(linked(pool), links=(("Google", "1001"), ("Okta", "ü")))
+    outcome = carried_out(pool, Task(line))
+    assert (outcome.outcome, outcome.reason, outcome.confirmed) == ("failed", "read-back-differs", False)
+    assert outcome.detail == "not linked with Google, not linked with Okta"
+
+
+class Once(FakePool):
+    """Refuses a link that stands."""
 
     def link_user(self, username: str, provider: str, subject: str) -> None:
         if (provider, subject) in self.links.get(User.of(self.get_user(username)).username, ()):

@@ -7,6 +7,7 @@ cut                               the work is done, half of the answer arrives
 never  never-after                nothing is done (or it is), and no answer ever comes
 slow                              answered after ``seconds``
 delivery                          CodeDeliveryFailureException; of AdminCreateUser the user is made
+trigger  trigger-after            UserLambdaValidationException; nothing was done, or all but the mail
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from tests.standin.errors import Refused
 
 KINDS = frozenset(
     """throttle limit denied 500 503 500-after close-before close-after cut never never-after slow
-    delivery""".split()
+    delivery trigger trigger-after""".split()
 )
+UNMAILED = frozenset({"delivery", "trigger-after"})  # the work is done, and no mail goes out
 AFTER = frozenset({"close-after", "500-after", "cut", "never-after"})
 ANSWERS = {
     "throttle": Refused("TooManyRequestsException", "Rate exceeded"),
@@ -31,6 +33,8 @@ ANSWERS = {
     "500-after": Refused("InternalErrorException", "Internal error.", 500),
     "503": Refused("ServiceUnavailableException", "Service unavailable.", 503),
     "delivery": Refused("CodeDeliveryFailureException", "The message could not be delivered."),
+    "trigger": Refused("UserLambdaValidationException", "PreSignUp failed with error not today."),
+    "trigger-after": Refused("UserLambdaValidationException", "CustomMessage failed with error no words."),
 }
 
 

@@ -18,7 +18,7 @@ import orjson
 
 from tests.standin import control, model
 from tests.standin.errors import Refused
-from tests.standin.faults import AFTER, ANSWERS, Fault
+from tests.standin.faults import AFTER, ANSWERS, UNMAILED, Fault
 from tests.standin.operations import load
 from tests.standin.state import Call, State
 
@@ -105,7 +105,7 @@ class App:
             await _silence(receive)
         elif fault.kind == "close-before":
             _hang_up(receive)
-        if fault.kind in ("slow", "delivery"):
+        if fault.kind == "slow" or fault.kind in UNMAILED:
             return True
         if fault.kind in ANSWERS:
             await _answer(send, *_refusal(ANSWERS[fault.kind]))
@@ -136,10 +136,10 @@ class App:
             model.check(name, asked)
             sent = len(books.messages)
             answer = operation.work(call, asked)
-            if fault and fault.kind == "delivery":
+            if fault and fault.kind in UNMAILED:
                 for message in books.messages[sent:]:
                     message.sent = False
-                raise ANSWERS["delivery"]
+                raise ANSWERS[fault.kind]
         except orjson.JSONDecodeError:
             return _refusal(Refused("SerializationException", "The body is not JSON."))
         except Refused as refused:

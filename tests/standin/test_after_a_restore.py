@@ -19,7 +19,7 @@ from tests import servers
 from tests.fakes import FakeReport
 from tests.servers import Server
 from tests.standin.client import Standin
-from tests.standin.person import OTHER, Application, post
+from tests.standin.person import OTHER, Application, post, refused
 
 HOUR = 3600.0
 Made = Callable[..., Touched]
@@ -145,3 +145,20 @@ def test_whether_somebody_signed_in_is_only_known_with_threat_protection(
         app = web if own is pool else Application(client, own.pool_id)
         app.respond(app.initiate("ada@x.io", str(secret)), "ada@x.io", NEW_PASSWORD=OTHER)
         assert own.signed_in(ada.username) is (None if own is pool else True)
+
+
+def test_a_sign_in_is_found_behind_a_page_of_wrong_passwords(
+    client: Any, make_pool: Callable[..., str], pool: CognitoPool, control: Standin
+) -> None:
+    """AWS tells the latest first, and 60 a call."""
+    protected = {"UserPoolTier": "PLUS", "UserPoolAddOns": {"AdvancedSecurityMode": "AUDIT"}}
+    watched = CognitoPool(servers.REGION, make_pool(**protected))
+    web = Application(client, watched.pool_id)
+    ada, bob = (made(watched, control, f"{name}@x.io") for name in ("ada", "bob"))
+    watched.set_password(ada.username, OTHER)
+    web.sign_in("ada@x.io", OTHER)
+    for name in ("ada", "bob"):
+        for _ in range(61):
+            refused("NotAuthorizedException", web.sign_in, username=f"{name}@x.io", password="Wrong-horse-1")
+    assert watched.signed_in(ada.username) is True
+    assert watched.signed_in(bob.username) is False

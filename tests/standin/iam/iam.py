@@ -116,12 +116,24 @@ def simulate_principal_policy(call: Call) -> Tree:
         {
             "EvalActionName": action,
             "EvalResourceName": resource,
-            "EvalDecision": decided[policy.allows(documents, action, resource, {})],
+            "EvalDecision": decided[policy.allows(documents, action, resource, _context(call))],
         }
         for action in _members(call, "ActionNames")
         for resource in _members(call, "ResourceArns") or ["*"]
     ]
     return call.page("EvaluationResults", results)
+
+
+def _context(call: Call) -> dict[str, str]:
+    """The condition keys that the caller gives, of one value each."""
+    entry = "ContextEntries.member.{}."
+    numbers = range(1, 1 + sum(one.endswith(".ContextKeyName") for one in call.params))
+    return {
+        call.text(entry.format(number) + "ContextKeyName").lower(): call.text(
+            entry.format(number) + "ContextKeyValues.member.1"
+        )
+        for number in numbers
+    }
 
 
 def _members(call: Call, name: str) -> list[str]:
