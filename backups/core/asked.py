@@ -105,7 +105,7 @@ def in_words(choices: Choices) -> list[str]:
         told.append("users who sign in through a provider too are made, and linked again")
     if number := len(choices.again):
         one, same = ("person", "is the same person") if number == 1 else ("people", "are the same people")
-        told.append(f"{number:,} {one} who registered again {same}")
+        told.append(f"{number:,} {one} with a new account {same}")
     told += [f"where {name} is missing: “{value}”" for name, value in sorted(choices.defaults.items())]
     if choices.leave_out:
         told.append(f"left out: {', '.join(sorted(choices.leave_out))}")

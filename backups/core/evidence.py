@@ -40,6 +40,7 @@ WHY: Mapping[str, str] = {
     # may have signed in
     "no-bound": "changed after being created, and nothing tells our own steps from what came after them",
     "other-ways": "can sign in without a password, and the pool keeps no record of sign-ins",
+    "recorded-since": "can sign in without a password, and the pool may have begun to record sign-ins later",
     "disabled-and-modified": "changed after the restore, and is disabled now",
     "not-recorded": "changed after the restore, and the pool recorded no sign-in",
     "status": "the status is another one by now",
@@ -96,9 +97,18 @@ class Ways:
 
 
 def evidence(
-    left: Left, user: User | None, signed_in: bool | None, ways: Ways, now: datetime | None = None
+    left: Left,
+    user: User | None,
+    signed_in: bool | None,
+    ways: Ways,
+    now: datetime | None = None,
+    *,
+    surely: bool = False,
 ) -> Evidence:
-    """``signed_in``: the pool's own record, None where it keeps none. ``now``: to tell what ran out."""
+    """``signed_in``: the pool's own record, None where it keeps none. ``now``: to tell what ran out.
+
+    ``surely``: before a delete. Then a record without a sign-in is no proof: it may have begun later.
+    """
     if user is None or user.sub != left.sub:
         return Evidence(Word.CANNOT_KNOW, "not-listed" if user is None else "another")
     if signed_in:
@@ -107,8 +117,8 @@ def evidence(
         return Evidence(Word.MAY_HAVE, "status")
     if user.status == "CONFIRMED" and not left.password:
         return Evidence(Word.IN_AGAIN, "confirmed")
-    if signed_in is None and (ways.passwordless or "identities" in user.attributes):
-        return Evidence(Word.MAY_HAVE, "other-ways")
+    if (signed_in is None or surely) and (ways.passwordless or "identities" in user.attributes):
+        return Evidence(Word.MAY_HAVE, "other-ways" if signed_in is None else "recorded-since")
     if user.status == "FORCE_CHANGE_PASSWORD":
         return Evidence(Word.NOT_YET, _invitation(left, ways, now))
     return _by_date(left, user, signed_in)

@@ -164,7 +164,7 @@ def _one_address(sender: str) -> tuple[str, str]:
         raise ValueError("The address of the sender is written in plain letters (ASCII) only.")
     if not _ADDRESS.fullmatch(address) or not sender.endswith((address, f"<{address}>")):
         raise ValueError("The sender is not one address: write it as Name <no-reply@its.domain>.")
-    return name, address
+    return name.strip(), address
 
 
 def identity_of(arn: str) -> str:

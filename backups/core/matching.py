@@ -3,6 +3,9 @@
 By ``sub`` first. Then, in pools with the e-mail as username, by e-mail, verified
 or not (such a pool refuses any duplicate); in others by Username, then by
 verified e-mail. Letters are told apart as the pool does it.
+
+Who comes from a provider (EXTERNAL_PROVIDER) holds no e-mail: a pool takes a native user with the same one.
+They go by their Username alone, which is the provider's own, capitals and all.
 """
 
 from __future__ import annotations
@@ -39,10 +42,12 @@ class Rules:
 
     def fold(self, text: str) -> str:
         text = unicodedata.normalize("NFC", text)
-        return text if self.case_sensitive else text.casefold()
+        return text if self.case_sensitive else text.lower()
 
     def names(self, user: User) -> tuple[tuple[str, str], ...]:
         """(how, name) by which this user can be found where the sub does not: the surest first."""
+        if user.status == "EXTERNAL_PROVIDER":
+            return (("username", user.username),)
         email = self.fold(user.email)
         if self.email_is_username:
             return (("email", email),) if email else ()

@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from backups.core.choices import Choices, Existing, Guard
 from backups.core.differences import _record as spreadsheet
 from backups.core.plan import sentence
 
@@ -25,6 +26,8 @@ PARTS: dict[str, str] = {
     "choices.json": "what somebody chose: who is in scope, what becomes of users who exist, the guards, "
     "messages; who asked for the restore, when and why, and who resumed it",
     "preflight.json": "the checks before the start, each with its answer and its remedy",
+    "approvals.json": "whether a second person had to say yes, by RESTORE_APPROVALS as it was when this "
+    "report was made, and who did. Nobody else is asked at a terminal",
     "ledger.csv": "one line for each user of the plan: what was planned, what became of it and why. For a "
     "spreadsheet: a ' stands before whatever one would run",
     "ledger.json": "the same to the letter, for a program",
@@ -89,6 +92,18 @@ def listed(head: Mapping[str, Any], name: str, rows: Iterable[Mapping[str, Any]]
 def one(value: Mapping[str, Any]) -> Iterator[str]:
     """One JSON object for a reader."""
     yield orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n"
+
+
+def approvals(policy: str, choices: Choices | None, *, terminal: bool) -> dict[str, Any]:
+    """RESTORE_APPROVALS, whether a restore needs a second person by it, and who they were: nobody so far.
+
+    ``choices``: of its plan; None where that is not kept, then it may not be known. ``terminal``: whether it
+    was started from there, where nobody else is asked.
+    """
+    needed: bool | None = policy == "always"
+    if policy == "overwrite":
+        needed = choices.existing is not Existing.SKIP or Guard.REPLACE in choices.guards if choices else None
+    return {"policy": policy, "terminal": terminal, "needed": not terminal and needed, "approvals": []}
 
 
 def readme(job: int, pool: str, state: str, made_at: str, parts: Sequence[str], left_out: str) -> str:

@@ -120,6 +120,13 @@ def described(schema: object) -> dict[str, Attribute]:
     return {attribute.name: attribute for attribute in found}
 
 
+def lengths_of(schema: object) -> dict[str, tuple[int, int]]:
+    """Attribute -> (least, most) characters, where SchemaAttributes name others than those of every text."""
+    texts = [one for one in described(schema).values() if one.kind == STRING]
+    limits = {one.name: (int(one.least or 0), int(one.most or LONGEST)) for one in texts}
+    return {name: (least, most) for name, (least, most) in limits.items() if least > 1 or most < LONGEST}
+
+
 def wanted(names: Iterable[str], backup: Mapping[str, Attribute]) -> list[Attribute]:
     """What these attributes were, by the backup's own schema; one that it does not know is a guess."""
     return [backup.get(name, Attribute(name, guessed=True)) for name in names]

@@ -123,6 +123,8 @@ class PoolFacts:
     attributes: frozenset[str] = frozenset()  # names in the schema, custom: prefix and all
     required: frozenset[str] = frozenset()
     immutable: frozenset[str] = frozenset()  # of ``attributes``: written at creation, and never again
+    lengths: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Attribute -> (least, most) characters, where the schema names others than Cognito's own."""
     password_length: int = 8
     triggers: tuple[str, ...] = ()
     created: str = ""
@@ -136,7 +138,7 @@ class PoolFacts:
     def fold(self, text: str) -> str:
         """An e-mail or username as this pool tells them apart (NFC; case by the pool's setting)."""
         text = unicodedata.normalize("NFC", text)
-        return text if self.case_sensitive else text.casefold()
+        return text if self.case_sensitive else text.lower()
 
 
 @dataclass(frozen=True, slots=True)

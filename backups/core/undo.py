@@ -115,7 +115,7 @@ def decide(touched: Touched, found: Found | None, ways: Ways) -> Verdict:
 
 def _created(touched: Touched, found: Found, ways: Ways) -> Verdict:
     user, left = found.user, touched.left
-    told = evidence.evidence(left, user, found.signed_in, ways)
+    told = evidence.evidence(left, user, found.signed_in, ways, surely=True)
     if told.why == "status":
         return _skip("status", user.status)
     if told.word is not Word.NOT_YET:
@@ -224,7 +224,7 @@ def _differing(written: Mapping[str, str], user: User) -> set[str]:
     theirs = {
         name: text
         for name, text in user.attributes.items()
-        if text and name not in ("sub", "identities") and not name.startswith("cognito:")
+        if text and name != "sub" and not name.startswith("cognito:")
     }
     return {name for name in written.keys() | theirs.keys() if written.get(name, "") != theirs.get(name, "")}
 

@@ -126,10 +126,10 @@ def test_choices_are_told_in_words() -> None:
         "allowed: add to privileged groups",
         "allowed: delete unconfirmed sign-ups",
         "users who sign in through a provider too are made, and linked again",
-        "2 people who registered again are the same people",
+        "2 people with a new account are the same people",
         "where family_name is missing: “?”",
         "where locale is missing: “en”",
         "left out: custom:old, custom:team",
     ]
     one = Choices(again=frozenset({"old-1"}))
-    assert asked.in_words(one) == ["1 person who registered again is the same person"]
+    assert asked.in_words(one) == ["1 person with a new account is the same person"]

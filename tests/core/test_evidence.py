@@ -76,6 +76,19 @@ def test_what_is_said_on_which_evidence(
     assert told(evidence(left, user, signed_in, ways)) == expected
 
 
+@pytest.mark.parametrize(("left", "status"), [(WAITS, FCP), (SILENT, "CONFIRMED")])
+@pytest.mark.parametrize("linked", [True, False])
+def test_before_a_delete_a_record_without_a_sign_in_is_no_proof(
+    left: Left, status: str, linked: bool
+) -> None:
+    user, ways = (ada(status, identities="[]"), PASSWORDS) if linked else (ada(status), CODES)
+    assert evidence(left, user, False, ways).word is Word.NOT_YET
+    surely = evidence(left, user, False, ways, surely=True)
+    assert told(surely) == ("may have signed in", "recorded-since")
+    assert told(evidence(left, user, None, ways, surely=True)) == ("may have signed in", "other-ways")
+    assert evidence(left, ada(status), False, PASSWORDS, surely=True).word is Word.NOT_YET
+
+
 def test_a_user_without_dates_may_have_signed_in() -> None:
     strange = User.of(ada().entry | {"UserLastModifiedDate": "yesterday"})
     assert told(evidence(SILENT, strange, None, PASSWORDS)) == ("may have signed in", "no-bound")

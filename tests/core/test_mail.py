@@ -219,6 +219,7 @@ def test_a_sender_holds_what_a_header_can(sender: str) -> None:
         ("Uni. Example <no@uni.example>", '"Uni. Example" <no@uni.example>'),
         ("Bé <no@uni.example>", "=?utf-8?b?QsOp?= <no@uni.example>"),
         ("=?utf-8?b?QsOp?= <no@uni.example>", "=?utf-8?b?QsOp?= <no@uni.example>"),
+        ('" " <no@uni.example>', "no@uni.example"),
     ],
 )
 def test_a_sender_is_written_as_a_header_wants_it(sender: str, kept: str) -> None:

@@ -52,6 +52,16 @@ def test_an_unverified_email_names_nobody_in_other_pools() -> None:
     assert found(index, a_user("a@x.io", sub="9", username="eve")) is None
 
 
+@pytest.mark.parametrize("rules", [EMAIL_POOL, NAME_POOL])
+def test_who_comes_from_a_provider_goes_by_the_username_to_the_letter(rules: Rules) -> None:
+    google = a_user("ada@x.io", sub="1", username="Google_a", status="EXTERNAL_PROVIDER")
+    index = Index(rules, [google])
+    assert found(index, a_user("ada@x.io", sub="9", username="ada")) is None
+    for username, whom in (("Google_a", ("1", "username")), ("Google_A", None)):
+        other = a_user("new@x.io", sub="9", username=username, status="EXTERNAL_PROVIDER")
+        assert found(index, other) == whom
+
+
 def test_case_is_what_the_pool_says_it_is() -> None:
     strict = Index(Rules(True, case_sensitive=True), [a_user("Ada@x.io", sub="1")])
     assert found(strict, a_user("ada@x.io", sub="9")) is None

@@ -22,6 +22,7 @@ from tests.build import a_user, facts, laws, sample, users_of
 TAKEN = "2026-11-22T01:00:00.000Z"
 BEFORE, AFTER = "2026-11-20T00:00:00.000Z", "2026-11-23T00:00:00.000Z"
 NAME_POOL = facts(username_attributes=(), required=frozenset())
+PHONE_POOL = facts(username_attributes=("phone_number",), required=frozenset())
 ALIAS_POOL = facts(username_attributes=(), alias_attributes=("email",), required=frozenset())
 
 
@@ -69,7 +70,7 @@ def test_what_the_old_tools_wrote_into_an_empty_pool(name: str) -> None:
         ("eve@example.org", "create", "missing"),
         ("Eve@Example.org", "skip", "duplicate"),
         ("goog@example.org", "skip", "linked"),
-        ("unverified@example.org", "create", "missing"),
+        ("unverified@example.org", "create", "missing-unverified"),
     ]
     assert found[6].detail == "Google" and [line.position for line in found] == list(range(8))
     assert found[0].username == "alice@example.org"
@@ -153,14 +154,22 @@ def test_the_sub_is_required_of_nobody() -> None:
     [
         (a_user("", username="ada b"), NAME_POOL, "no-username"),
         (a_user("", username="ada@x.io"), ALIAS_POOL, "no-username"),
-        (a_user("", username="ada@x.io"), NAME_POOL, "missing"),
+        (a_user("", username="ada@x.io"), NAME_POOL, "missing-unverified"),
         (a_user("ada@x.io", username="ada"), ALIAS_POOL, "missing"),
+        (a_user("ada@x.io", phone_number="+49301"), PHONE_POOL, "no-username"),
     ],
 )
 def test_a_username_must_be_one_that_the_pool_takes(user: User, pool: PoolFacts, reason: str) -> None:
     [line] = lines([user], pool=pool)
     assert line.reason == reason
     assert line.username == ("" if reason == "no-username" else user.username)
+
+
+def test_in_a_pool_of_phone_numbers_who_exists_is_written_over() -> None:
+    was, now = a_user("a@x.io", sub="1", given_name="A"), a_user("a@x.io", sub="1")
+    assert changed(was, now, FILL, pool=PHONE_POOL) == {"given_name": ("", "A")}
+    both = facts(username_attributes=("phone_number", "email"))
+    assert said([was], pool=both) == [("create", "missing")], "by the e-mail"
 
 
 # --- what is written -------------------------------------------------------------------------
@@ -278,6 +287,23 @@ def test_two_entries_of_one_key_are_two_lines_unless_they_are_the_same() -> None
 )
 def test_what_aws_would_surely_refuse_is_planned_so(user: User, reason: str) -> None:
     assert said([user]) == [("cannot", reason)]
+
+
+def test_a_value_whose_length_the_pool_refuses_is_planned_so() -> None:
+    pool = facts(lengths={"custom:institution": (2, 5), "birthdate": (10, 10)})
+
+    def told(**values: str) -> tuple[str, str]:
+        [line] = lines([a_user("ada@x.io", **values)], pool=pool)
+        return line.reason, line.detail
+
+    assert told(custom_institution="12345", birthdate="1815-12-10")[0] == "missing"
+    assert told(custom_institution="12")[0] == told()[0] == "missing"
+    assert told(custom_institution="123456") == ("wrong-length", "custom:institution")
+    assert told(custom_institution="1", birthdate="1815") == ("wrong-length", "birthdate, custom:institution")
+    assert told(custom_institution="1", profile="x" * 2049) == ("too-long", "profile")
+    short = Choices(defaults={"name": "?"})
+    [line] = lines([a_user("ada@x.io", name="")], pool=facts(lengths={"name": (2, 5)}), choices=short)
+    assert (line.action, line.reason, line.detail) == (Action.CANNOT, "wrong-length", "name")
 
 
 def test_a_newcomer_by_sub_came_while_the_backup_was_read() -> None:
@@ -474,6 +500,15 @@ def test_nobody_else_makes_way(people: list[User], status: str, created: str, re
     assert [line.reason for line in found] == reasons
 
 
+@pytest.mark.parametrize("pool", [facts(), NAME_POOL])
+def test_of_another_unicode_form_nobody_is_deleted(pool: PoolFacts) -> None:
+    """Whether Cognito takes both forms is not known; where it does, another account may have this one."""
+    ada = a_user("é@x.io", sub="1", username="é")
+    began = a_user("e\u0301@x.io", sub="9", username="e\u0301", created=AFTER, status="UNCONFIRMED")
+    [line] = lines([ada], [began], pool, choices=Choices(guards=frozenset({Guard.REPLACE})))
+    assert (line.action, line.reason, line.removes) == (Action.SKIP, "same-name", "")
+
+
 def test_a_tick_does_where_nobody_knows_when_the_backup_was_made() -> None:
     asked, there = [a_user("ada@x.io", sub="1")], [a_user("ada@x.io", sub="9")]
     choices = Choices(again=frozenset({"1"}))
@@ -525,7 +560,7 @@ def test_an_administrator_who_may_have_signed_up_is_written_over_only_when_ticke
 ) -> None:
     was = a_user("root@x.io", sub="1", given_name="R")
     there = a_user("root@x.io", sub="9", created=AFTER, status=status)
-    choices = Choices(existing=Existing.FILL, again=frozenset({"1"} if ticked else ()))
+    choices = replace(FILL, guards=frozenset({Guard.NEWER}), again=frozenset({"1"} if ticked else ()))
     [line] = lines([was], [there], admins=["root@x.io"], choices=choices)
     assert line.action == action and line.known and line.known.sub == "9"
 
@@ -543,7 +578,8 @@ def test_an_administrator_who_is_out_of_scope_is_only_named() -> None:
         ("1", "skip", ()),
         ("2", "create", ()),
     ]
-    assert [line.user.sub for line in lines(users, admins=["root@x.io"], choices=choices)] == ["2"]
+    found = lines(users, admins=["root@x.io"], choices=choices)
+    assert [(line.user.sub, line.action.value) for line in found] == [("1", "skip"), ("2", "create")]
 
 
 def test_an_administrator_s_twin_has_a_line_too() -> None:
@@ -622,6 +658,28 @@ def test_privileged_groups_are_withheld_unless_they_are_allowed() -> None:
     assert (line.groups, line.withheld) == (("beta",), ("root",))
     [line] = lines([user], **of, choices=Choices(guards=frozenset({Guard.PRIVILEGED})))
     assert (line.groups, line.withheld) == (("beta", "root"), ())
+
+
+def test_who_cannot_sign_in_without_help_is_said_of_each() -> None:
+    users = [
+        a_user("a@x.io", sub="1", verified=False),
+        a_user("b@x.io", sub="2", verified=False),
+        a_user("c@x.io", sub="3", verified=False, enabled=False),
+        a_user("d@x.io", sub="4", verified=False, identities=LINKED),
+        a_user("e@x.io", sub="5"),
+    ]
+    factors = {"2": "SMS_MFA", "5": "SMS_MFA"}
+    found = lines(users, choices=Choices(link=True), factors=factors)
+    assert [line.reason for line in found] == [
+        "missing-unverified",
+        "missing-factor-unverified",
+        "missing",  # disabled: nobody expects to sign in
+        "missing-linked",  # through the provider
+        "missing-factor",
+    ]
+    assert counted(users, choices=Choices(link=True), factors=factors).unverified == 2
+    [line] = lines([a_user("", username="ada")], pool=NAME_POOL)
+    assert line.reason == "missing-unverified", "nobody's code comes without an e-mail"
 
 
 def test_who_had_a_second_factor_comes_back_without_one() -> None:
@@ -735,19 +793,33 @@ def test_disabling_needs_no_guard_and_enabling_does() -> None:
     assert changed(on, off, allowed) == {"Enabled": ("false", "true")}
 
 
-def test_newer_data_is_written_over_only_where_that_is_allowed() -> None:
+@pytest.mark.parametrize("choices", [FILL, OVER])
+def test_who_changed_since_is_written_to_only_where_that_is_allowed(choices: Choices) -> None:
     was = a_user("a@x.io", sub="1", given_name="A")
-    newer = a_user("a@x.io", sub="1", name="Ada L.", created=AFTER)
-    [line] = lines([was], [newer], choices=OVER)
-    assert (line.action, line.reason, line.held) == (Action.SKIP, "newer", Guard.NEWER)
-    assert changed(was, newer, FILL) == {"given_name": ("", "A")}
-    allowed = replace(OVER, guards=frozenset({Guard.NEWER}))
-    assert changed(was, newer, allowed) == {"given_name": ("", "A"), "name": ("Ada L.", "Ada")}
-    assert changed(was, a_user("a@x.io", sub="1", created=AFTER), OVER) == {"given_name": ("", "A")}
-    [line] = lines([was], [a_user("a@x.io", sub="1", name="Ada L.", created="")], choices=OVER)
+    there = a_user("a@x.io", sub="1", name="Ada L.", created=AFTER)
+    emptied = a_user("a@x.io", sub="1", created=AFTER)
+    for live, taken in ((there, TAKEN), (emptied, TAKEN)):
+        [line] = lines([was], [live], choices=choices, taken_at=taken)
+        assert (line.action, line.reason, line.held) == (Action.SKIP, "newer", Guard.NEWER)
+        assert counted([was], [live], choices=choices, taken_at=taken).guards[Guard.NEWER] == 1
+    allowed = replace(choices, guards=frozenset({Guard.NEWER}))
+    over = {"name": ("Ada L.", "Ada")} if choices is OVER else {}
+    assert changed(was, there, allowed) == {"given_name": ("", "A"), **over}
+    [line] = lines([was], [a_user("a@x.io", sub="1", created="")], choices=choices)
     assert line.reason == "newer", "cannot know"
-    [line] = lines([was], [a_user("a@x.io", sub="1", name="Ada L.")], choices=OVER, taken_at="")
+    [line] = lines([was], [a_user("a@x.io", sub="1")], choices=choices, taken_at="")
     assert line.reason == "newer", "cannot know either"
+    [line] = lines([was], [a_user("a@x.io", sub="1", given_name="A", created=AFTER)], choices=choices)
+    assert (line.reason, line.held) == ("exists", None), "nothing would be written"
+
+
+def test_who_changed_since_joins_no_group_unless_that_is_allowed() -> None:
+    was, now = a_user("a@x.io", sub="1"), a_user("a@x.io", sub="1", created=AFTER)
+    of: dict[str, Any] = {"memberships": {"1": frozenset({"beta"})}}
+    [line] = lines([was], [now], **of, choices=OVER)
+    assert (line.action, line.reason, line.held, line.groups) == (Action.SKIP, "newer", Guard.NEWER, ())
+    [line] = lines([was], [now], **of, choices=replace(OVER, guards=frozenset({Guard.NEWER})))
+    assert (line.action, line.reason, line.groups) == (Action.UPDATE, "join", ("beta",))
 
 
 def test_groups_are_joined_and_never_left() -> None:
@@ -757,14 +829,27 @@ def test_groups_are_joined_and_never_left() -> None:
         "members": {"1": frozenset({"gamma"})},
     }
     assert said([user], [user], **of) == [("skip", "exists")]
-    [line] = lines([user], [user], **of, choices=FILL)
+    [line] = lines([user], [user], **of, choices=OVER)
     assert (line.action, line.reason, line.groups) == (Action.UPDATE, "join", ("beta", "root"))
     of = {**of, "privileged": frozenset({"root"})}
-    [line] = lines([user], [user], **of, choices=FILL)
+    [line] = lines([user], [user], **of, choices=OVER)
     assert (line.groups, line.withheld) == (("beta",), ("root",))
     of = {**of, "members": {"1": frozenset({"beta"})}}
-    [line] = lines([user], [user], **of, choices=FILL)
+    [line] = lines([user], [user], **of, choices=OVER)
     assert (line.action, line.reason, line.detail) == (Action.SKIP, "stays-out", "root")
+
+
+def test_where_empty_fields_are_filled_nobody_gains_a_group() -> None:
+    was, now = a_user("a@x.io", sub="1", given_name="A"), a_user("a@x.io", sub="1")
+    of: dict[str, Any] = {
+        "memberships": {"1": frozenset({"beta", "root"})},
+        "privileged": frozenset({"root"}),
+        "choices": FILL,
+    }
+    [line] = lines([was], [now], **of)
+    assert (line.action, line.reason, line.groups, line.withheld) == (Action.UPDATE, "fill", (), ())
+    [line] = lines([now], [now], **of)
+    assert (line.action, line.reason, line.withheld) == (Action.SKIP, "exists", ())
 
 
 def test_what_stands_in_the_way_of_an_update() -> None:
@@ -773,6 +858,12 @@ def test_what_stands_in_the_way_of_an_update() -> None:
     [line] = lines([long], [now], choices=OVER)
     assert (line.action, line.reason, line.detail) == (Action.CANNOT, "too-long", "profile")
     assert said([long], [now], choices=FILL) == [("skip", "exists")], "nothing is written there"
+    pool = facts(lengths={"custom:institution": (2, 5)})
+    short = a_user("a@x.io", sub="1", custom_institution="1", given_name="A")
+    [line] = lines([short], [now], pool, choices=FILL)
+    assert (line.action, line.reason, line.detail) == (Action.CANNOT, "wrong-length", "custom:institution")
+    held = a_user("a@x.io", sub="1", custom_institution="ETH")
+    assert changed(short, held, FILL, pool=pool) == {"given_name": ("", "A")}, "that one is not written"
     strange = a_user("a@x.io", sub="1", custom_x="1", given_name="A")
     [line] = lines([strange], [now], choices=FILL)
     assert (line.action, line.reason, line.detail) == (Action.CANNOT, "unknown-attribute", "custom:x")
@@ -967,7 +1058,10 @@ def test_the_numbers_of_a_plan() -> None:
     assert (counts.create, counts.skip, counts.cannot, counts.update) == (4, 2, 1, 0)
     assert (counts.disabled, counts.unverified, counts.reset_required) == (1, 1, 1)
     assert (counts.memberships, counts.groups) == (3, {"admins", "beta"})
-    assert counts.by_reason == {"missing": 4, "unconfirmed": 1, "no-email": 1, "exists": 1}
+    assert counts.by_reason == {
+        **{"missing": 3, "missing-unverified": 1},
+        **{"unconfirmed": 1, "no-email": 1, "exists": 1},
+    }
     # The disabled are in no number of messages.
     assert [counts.mails(way) for way in Messages] == [0, 3, 0]
     assert [counts.codes(way) for way in Messages] == [2, 0, 0]

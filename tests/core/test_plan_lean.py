@@ -92,6 +92,7 @@ choices = st.builds(
     pool=st.sampled_from(POOLS),
     made=st.dictionaries(SUBS, st.lists(SUBS, min_size=1, unique=True)),
     unfinished=st.dictionaries(SUBS, st.integers(1, 3), max_size=2),
+    left=st.dictionaries(SUBS, st.integers(4, 6), max_size=2),
     choices=choices,
     taken_at=st.sampled_from([TAKEN, ""]),
     admins=st.sampled_from([(), ("Ada@x.io",)]),
@@ -102,6 +103,7 @@ def test_the_lean_way_and_the_plain_way_give_the_same_lines(
     pool: PoolFacts,
     made: dict[str, list[str]],
     unfinished: dict[str, int],
+    left: dict[str, int],
     choices: Choices,
     taken_at: str,
     admins: tuple[str, ...],
@@ -115,6 +117,7 @@ def test_the_lean_way_and_the_plain_way_give_the_same_lines(
                 pool,
                 restored=lambda subs: {sub: made[sub] for sub in subs if sub in made},
                 unfinished=unfinished,
+                left=left,
                 **more,
             )
         )

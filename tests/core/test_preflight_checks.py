@@ -151,13 +151,13 @@ def test_what_iam_does_not_tell_is_a_doubt_and_a_denied_reading_is_not() -> None
 # --- the schema -----------------------------------------------------------------------------------------
 
 
-def schema(counts: Counts = NOBODY, seen: People | None = None, **changes: Any) -> dict[str, Check]:
+def schema(counts: Counts = NOBODY, **changes: Any) -> dict[str, Check]:
     choices = changes.pop("choices", Choices())
-    return {check.code: check for check in preflight.of_schema(counts, facts(**changes), choices, seen)}
+    return {check.code: check for check in preflight.of_schema(counts, facts(**changes), choices)}
 
 
 def test_a_pool_that_fits_passes() -> None:
-    assert {check.state for check in schema(seen=People(misfits={})).values()} == {State.PASS}
+    assert {check.state for check in schema().values()} == {State.PASS}
     assert list(schema()) == ["attributes", "required", "immutable", "lengths"]
 
 
@@ -165,8 +165,7 @@ def test_each_misfit_is_counted() -> None:
     unknown = replace(because(unknown_attribute=2), unknown={"custom:x": 2})
     warned(schema(unknown)["attributes"], "2 users cannot", "custom:x (2).", "leave them out")
     warned(schema(because(required_attribute=1))["required"], "1 user cannot", "Give a default")
-    warned(schema(because(too_long=3), People())["lengths"], "3 users cannot", "2,048")
-    warned(schema(seen=People(misfits={"name": 2}))["lengths"], "name (2)")
+    warned(schema(because(too_long=2, wrong_length=1))["lengths"], "3 users cannot", "longer or shorter")
     differs = replace(NOBODY, immutable={"custom:badge": 2})
     warned(schema(differs)["immutable"], "at creation only: custom:badge (2).")
     fixed = schema(immutable=frozenset({"sub", "custom:badge"}))["immutable"]
@@ -174,27 +173,6 @@ def test_each_misfit_is_counted() -> None:
     out = Choices(leave_out=frozenset({"custom:x"}))
     warned(schema(choices=out)["attributes"], "custom:x")
     warned(schema(replace(NOBODY, left_out={"custom:x": 7}), choices=out)["attributes"], "custom:x (7)")
-
-
-def test_lengths_that_were_not_looked_at_are_a_doubt() -> None:
-    for seen in (None, People(), preflight.learn(list, facts(), None)):
-        warned(schema(seen=seen)["lengths"], "could not be asked", "2,048")
-
-
-def test_lengths_are_those_of_the_pools_schema() -> None:
-    told = {
-        "SchemaAttributes": [
-            {"Name": "name", "StringAttributeConstraints": {"MinLength": "2", "MaxLength": "5"}},
-            {"Name": "sub", "StringAttributeConstraints": {"MinLength": "1", "MaxLength": "5"}},
-            {"Name": "email", "StringAttributeConstraints": {}},
-            {"Name": "locale", "StringAttributeConstraints": {"MinLength": "0"}},
-            {"Name": "updated_at", "NumberAttributeConstraints": {"MinValue": "0"}},
-        ]
-    }
-    lengths = preflight.lengths_of(told)
-    assert lengths == {"name": (2, 5)}
-    users = [a_user(f"{name}@uni.example", name=name) for name in ("A", "Ada", "Adaline", "")]
-    assert preflight.learn(lambda: users, facts(), lengths).misfits == {"name": 2}
 
 
 # --- names ----------------------------------------------------------------------------------------------
@@ -207,6 +185,10 @@ def test_how_names_are_taken_is_said() -> None:
     mode = {check.code: check for check in preflight.of_names(because(no_username=1), free, None)}
     warned(mode["usernames"], "email find somebody too", "1 user cannot")
     warned(mode["case"], "Ada@ and ada@ apart")
+    phone = facts(username_attributes=("phone_number",))
+    assert one(preflight.of_names(NOBODY, phone, None), "usernames").state is State.PASS
+    mode = {check.code: check for check in preflight.of_names(because(no_username=3), phone, None)}
+    warned(mode["usernames"], "phone number is the username here: nobody is created", "3 users cannot")
     plain = one(preflight.of_names(because(no_email=2), facts(username_attributes=()), None), "usernames")
     warned(plain, "stay as they were", "2 users cannot")
 
@@ -214,7 +196,7 @@ def test_how_names_are_taken_is_said() -> None:
 def collide(*emails: str, case_sensitive: bool = False) -> Check:
     pool = facts(case_sensitive=case_sensitive)
     users = [a_user(email, sub=f"sub-{number}") for number, email in enumerate(emails)]
-    seen = preflight.learn(lambda: users, pool, {})
+    seen = preflight.learn(lambda: users, pool)
     return one(preflight.of_names(NOBODY, pool, seen), "collisions")
 
 
@@ -256,7 +238,7 @@ def test_nobody_collides_who_is_told_apart_by_the_strictest_eye(names: list[str]
     groups: dict[str, set[str]] = {}
     for name in names:
         groups.setdefault(strict(name), set()).add(name)
-    seen = preflight.learn(lambda: users, facts(), {})
+    seen = preflight.learn(lambda: users, facts())
     assert seen.by_case + seen.by_form == sum(len(group) - 1 for group in groups.values())
     forms = sum(
         len(group) - len({unicodedata.normalize("NFC", n) for n in group}) for group in groups.values()
@@ -266,8 +248,8 @@ def test_nobody_collides_who_is_told_apart_by_the_strictest_eye(names: list[str]
 
 def test_in_a_pool_of_usernames_these_are_looked_at() -> None:
     users: list[User] = [a_user("a@x", username=name, sub=name) for name in ("Ada", "ada")]
-    assert preflight.learn(lambda: users, facts(username_attributes=()), {}).by_case == 1
-    assert preflight.learn(lambda: users, facts(), {}).by_case == 0
+    assert preflight.learn(lambda: users, facts(username_attributes=())).by_case == 1
+    assert preflight.learn(lambda: users, facts()).by_case == 0
 
 
 def test_unverified_addresses_matter_to_a_silent_restore() -> None:

@@ -11,12 +11,15 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from backups.core import naming, report
+from backups.core.choices import Choices, Existing, Guard
 from tests.build import laws
 
+OVERWRITE = Choices(existing=Existing.OVERWRITE)
 AT = datetime(2026, 11, 23, 15, 30, 11, tzinfo=UTC)
 
 
@@ -87,6 +90,27 @@ def test_nobody_is_an_empty_list() -> None:
 
 def test_one_object_is_laid_out_for_a_reader() -> None:
     assert "".join(report.one({"a": {"b": 1}})) == '{\n  "a": {\n    "b": 1\n  }\n}\n'
+
+
+@pytest.mark.parametrize(
+    ("policy", "choices", "needed"),
+    [
+        ("never", OVERWRITE, False),
+        ("overwrite", Choices(), False),
+        ("overwrite", Choices(existing=Existing.FILL), True),
+        ("overwrite", OVERWRITE, True),
+        ("overwrite", Choices(guards=frozenset({Guard.ENABLE, Guard.REPLACE})), True),
+        ("overwrite", None, None),  # the plan is not kept any more
+        ("always", Choices(), True),
+        ("always", None, True),
+    ],
+)
+def test_it_says_whether_a_second_person_had_to_say_yes(
+    policy: str, choices: Choices | None, needed: bool | None
+) -> None:
+    told = report.approvals(policy, choices, terminal=False)
+    assert told == {"policy": policy, "terminal": False, "needed": needed, "approvals": []}
+    assert report.approvals(policy, choices, terminal=True)["needed"] is False, "nobody else is asked there"
 
 
 def test_the_readme_says_of_each_part_what_it_is_and_why_one_is_missing() -> None:

@@ -17,6 +17,7 @@ from backups.core.schema import (
     custom,
     described,
     fingerprint,
+    lengths_of,
     wanted,
 )
 from tests.build import laws
@@ -95,6 +96,20 @@ def test_a_schema_is_read_by_name_and_anything_else_is_none() -> None:
         "email",
     ]
     assert described(None) == described("SchemaAttributes") == {}
+
+
+def test_lengths_are_those_that_are_not_of_every_text() -> None:
+    told = [
+        a_description(Name="name", StringAttributeConstraints={"MinLength": "2", "MaxLength": "5"}),
+        a_description(Name="locale", StringAttributeConstraints={"MinLength": "10"}),
+        a_description(Name="sub", StringAttributeConstraints={"MinLength": "1", "MaxLength": "2048"}),
+        a_description(Name="email", StringAttributeConstraints={}),
+        a_description(
+            Name="updated_at", AttributeDataType="Number", StringAttributeConstraints={"MinLength": "9"}
+        ),
+    ]
+    assert lengths_of(told) == {"name": (2, 5), "locale": (10, 2048)}
+    assert lengths_of(None) == {}
 
 
 def test_what_the_backup_does_not_know_is_a_guess() -> None:

@@ -92,9 +92,22 @@ def test_everybody_else_is_left_alone_with_the_reason(
 
 def test_other_ways_in_count_as_used_where_nobody_records_them() -> None:
     assert why(SILENT, there(), Ways(passwordless=True)) == ("skip", "may-have")
-    assert why(SILENT, there(signed_in=False), Ways(passwordless=True)) == ("delete", "made-by-it")
-    linked = there(ada(identities="[]"), signed_in=False)
-    assert why(SILENT, linked) == ("delete", "made-by-it")  # identities are Cognito's own
+    assert why(SILENT, there(signed_in=False)) == ("delete", "made-by-it")
+
+
+@pytest.mark.parametrize("signed_in", [None, False])
+@pytest.mark.parametrize("touched", [SILENT, WAITS])
+def test_a_record_without_a_sign_in_is_no_proof_where_other_ways_leave_no_trace(
+    touched: Touched, signed_in: bool | None
+) -> None:
+    """The pool may have begun to record after the sign-in."""
+    status = "CONFIRMED" if touched is SILENT else FCP
+    found = there(ada(status), signed_in=signed_in)
+    assert why(touched, found) == ("delete", "made-by-it")
+    linked = there(ada(status, identities="[]"), signed_in=signed_in)
+    assert why(touched, linked) == why(touched, found, Ways(passwordless=True)) == ("skip", "may-have")
+    told = decide(touched, linked, Ways())
+    assert ("record" in told.detail) and ("keeps no record" in told.detail) == (signed_in is None)
 
 
 def test_whom_the_restore_did_not_finish_lacks_steps_and_is_deleted_all_the_same() -> None:

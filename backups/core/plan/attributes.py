@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from backups.core.plan.line import Terms
 from backups.core.snapshot import ADDRESSES, PoolFacts, User
 
-LONGEST = 2048  # characters of an attribute's value
+LONGEST = 2048  # characters of an attribute's value, where the schema does not say less
 
 
 def writable(user: User) -> dict[str, str]:
@@ -31,15 +31,21 @@ def writable(user: User) -> dict[str, str]:
 
 def fitting(
     attributes: Mapping[str, str], terms: Terms
-) -> tuple[dict[str, str], tuple[str, ...], tuple[str, list[str]] | None]:
-    """(what the pool takes, what it does not know, (reason, names) of what stands in the way)."""
+) -> tuple[dict[str, str], tuple[str, ...], tuple[str, str] | None]:
+    """(what the pool knows, what it does not, (reason, names) of what may not be left out)."""
     unknown = sorted(attributes.keys() - terms.facts.attributes)
     kept = {name: value for name, value in attributes.items() if name not in unknown}
-    if stay := [name for name in unknown if name not in terms.choices.leave_out]:
-        return kept, tuple(unknown), ("unknown-attribute", stay)
-    if long := sorted(name for name, value in kept.items() if len(value) > LONGEST):
-        return kept, tuple(unknown), ("too-long", long)
-    return kept, tuple(unknown), None
+    stay = [name for name in unknown if name not in terms.choices.leave_out]
+    return kept, tuple(unknown), ("unknown-attribute", ", ".join(stay)) if stay else None
+
+
+def misfits(written: Mapping[str, str], facts: PoolFacts) -> tuple[str, str] | None:
+    """(reason, names) of the values whose length the pool refuses; None where it takes all of them."""
+    if long := sorted(name for name, value in written.items() if len(value) > LONGEST):
+        return "too-long", ", ".join(long)
+    limits = {name: facts.lengths[name] for name in sorted(written.keys() & facts.lengths.keys())}
+    odd = [name for name, (least, most) in limits.items() if not least <= len(written[name]) <= most]
+    return ("wrong-length", ", ".join(odd)) if odd else None
 
 
 def changes_of(

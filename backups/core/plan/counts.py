@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from backups.core.choices import Guard
@@ -25,7 +26,7 @@ class Counts:
     cannot: int = 0
     memberships: int = 0
     disabled: int = 0  # of those created: disabled in the backup, and so again
-    unverified: int = 0  # of those created and enabled: e-mail never verified, cannot reset a password
+    unverified: int = 0  # of those created and enabled: no verified e-mail, nor a provider to sign in through
     reset_required: int = 0  # of those created: were RESET_REQUIRED, come back otherwise
     invitable: int = 0  # of those created: enabled, with an e-mail
     resettable: int = 0  # of those created: enabled, with a verified e-mail
@@ -71,7 +72,13 @@ class Counts:
             return
         self.invitable += bool(user.email)
         self.resettable += bool(user.email and user.email_verified)
-        self.unverified += not (user.email and user.email_verified)
+        self.unverified += not (line.links or (user.email and user.email_verified))
+
+    @classmethod
+    def of_json(cls, told: Mapping[str, Any]) -> Counts:
+        """Of a stored plan; of the groups it keeps the number only."""
+        names = {one.name for one in fields(cls)} - {"groups"}
+        return cls(**{name: value for name, value in told.items() if name in names})
 
     def mails(self, messages: str) -> int:
         """Mails that the restore itself sends."""

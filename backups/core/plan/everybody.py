@@ -14,6 +14,7 @@ import orjson
 from backups.core.choices import EVERYTHING_MISSING, Choices, Existing, Guard, Memberships, Scope
 from backups.core.matching import Index, Known, Rules
 from backups.core.places import Places
+from backups.core.plan.finish import finished
 from backups.core.plan.line import Line, Terms
 from backups.core.plan.names import held_once
 from backups.core.plan.single import creation, update
@@ -42,20 +43,23 @@ def lines(
     admins: Iterable[str] = (),
     restored: Restored = lambda subs: {},
     unfinished: Mapping[str, int] = MappingProxyType({}),
+    left: Mapping[str, int] = MappingProxyType({}),
 ) -> Iterator[Line]:
     """One line for each user of the backup who is in scope; ``users`` is walked twice, or three times.
 
     In the backup's order, but administrators come first: ``Line.first`` says so, ``position`` stays the
-    file's. Scope chooses among the lines and changes none of them; of the administrators those who are in
-    the pool have a line all the same, which only names them.
+    file's. Scope chooses among the lines and changes none of them; administrators who are out of it have a
+    line all the same, which only names them.
 
     Nobody in the pool is taken for two people of the backup: whose sub it is comes first, then whom a
     restore of ours made of whom, then the first who has the name; the others are duplicates.
-    Who came after the backup under another sub registered again, unless a restore of ours made them.
+    Who came after the backup under another sub registered again or was made again by somebody else, unless
+    a restore of ours made them, or they come from a provider, who says that it is the same person.
 
     ``restored``: those of these subs that restores of ours made -> every key the same person had before.
-    ``unfinished``: a sub of the pool or a key of the backup -> the job that began this user and has not come
-    to the end. By the key alone nobody knows whether that job made whoever has the name now: such a line
+    ``unfinished``: a sub of the pool or a key of the backup -> the job that began this user and goes on.
+    ``left``: likewise, where that job is over and left this user unfinished; whoever is known by the sub is
+    finished. By the key alone nobody knows whether that job made whoever has the name now: such a line
     names nobody. The others are as in Terms.
     """
     terms = Terms(
@@ -69,7 +73,7 @@ def lines(
         admins=frozenset(map(facts.fold, admins)),
     )
     scope = scope or Scope(choices, facts.fold, memberships)
-    return _Planner(users, live, terms, scope, restored, unfinished).lines()
+    return _Planner(users, live, terms, scope, restored, unfinished, left).lines()
 
 
 class _Planner:
@@ -87,9 +91,10 @@ class _Planner:
         scope: Scope,
         restored: Restored,
         unfinished: Mapping[str, int],
+        left: Mapping[str, int],
     ) -> None:
         self.users, self.live, self.terms, self.scope = users, live, terms, scope
-        self.restored, self.unfinished = restored, unfinished
+        self.restored, self.unfinished, self.left = restored, unfinished, left
         self.rules, self.once = Rules.of(terms.facts), held_once(terms.facts)
         self.made = Places()  # what a person was before -> those whom restores of ours made of them
         self.ours = bytearray(len(live))  # made by restores of ours
@@ -161,8 +166,8 @@ class _Planner:
                 used[line.known.number] = True
             if self.scope.has(user):
                 yield self._written_over(line, taken)
-            elif line.first and line.known:  # not chosen, and wanted in every map of identities
-                yield line
+            elif line.first:  # not chosen, and wanted in every map of identities
+                yield _named(line)
 
     def _decided(self, position: int, user: User, used: bytearray, *, clash: bool) -> Line:
         """A create, or who it is in the pool, or why neither; a user who is there is a skip so far."""
@@ -180,19 +185,30 @@ class _Planner:
             return skip("unfinished", str(job), known=known)
         if how in ("sub", "restore") or self.ours[number]:
             return skip("exists", known=known)
+        if known.status == user.status == "EXTERNAL_PROVIDER":  # the name is that provider's for this person
+            return skip("exists", known=known)
         if job := self.unfinished.get(user.key):  # begun, and anybody may have taken the name since
             return skip("unfinished", str(job))
         if self.terms.taken_at and known.created <= self.terms.taken_at:
             return skip("exists", known=known)
-        if _proven(known) and user.key in self.terms.choices.again:
+        likely = _invited(known) or _proven(known)
+        if likely and user.key in self.terms.choices.again:
             return skip("exists", known=known)
-        if first and (_invited(known) or _proven(known)):
+        if first and likely:
             return skip("administrator", known=known)
+        if (job := self.left.get(user.key)) and known.status != "UNCONFIRMED":  # which only a sign-up gives
+            return skip("perhaps-made" if likely else "unfinished", str(job))
         if not self.terms.taken_at:
             return skip("same-name")
         if known.status == "UNCONFIRMED" and not clash:
-            return self._instead(skip, known)
+            return self._instead(skip, known) if self._alike(user, known, how) else skip("same-name")
         return skip(_again(known))
+
+    def _alike(self, user: User, known: Known, how: str) -> bool:
+        """Whether the name is spelled alike: in another Unicode form one more account may have it."""
+        live = self.live.user(known.number)
+        mine, theirs = (user.email, live.email) if how == "email" else (user.username, live.username)
+        return mine == theirs or (not self.rules.case_sensitive and mine.lower() == theirs.lower())
 
     def _instead(self, skip: Callable[..., Line], known: Known) -> Line:
         """A create that deletes the account that nobody confirmed, where that was allowed."""
@@ -226,7 +242,11 @@ class _Planner:
     def _written_over(self, line: Line, taken: Collection[tuple[str, str]]) -> Line:
         """The same line, or the update that was chosen for who exists; ``taken``: names of others by now."""
         known, terms = line.known, self.terms
-        if known is None or line.reason == "unfinished" or terms.choices.existing is Existing.SKIP:
+        if known is None or line.reason == "unfinished":
+            return line
+        if known.sub in self.left:
+            line = finished(line, known, self.live.user(known.number), terms)
+        if line.action is Action.UPDATE or terms.choices.existing is Existing.SKIP:
             return line
         if line.reason == "administrator" and not _invited(known):  # may have signed up: mapped, no more
             return line
@@ -237,6 +257,13 @@ class _Planner:
         emails = [name for name in self._held(line.user) if name[0] == "email"]
         others = [self.live.named(*name) not in (None, known.number) or name in taken for name in emails]
         return replace(line, action=Action.CANNOT, reason="address-taken") if any(others) else made
+
+
+def _named(line: Line) -> Line:
+    """Of an administrator who was not chosen: nothing is done, and nothing is there to decide."""
+    if line.action is Action.SKIP:
+        return replace(line, held=None)
+    return Line(line.position, line.user, Action.SKIP, "administrator-missing", first=True)
 
 
 def _twice(hashes: array[int]) -> frozenset[int]:
@@ -260,4 +287,6 @@ def _invited(known: Known) -> bool:
 def _again(known: Known) -> str:
     if known.status == "UNCONFIRMED":
         return "unfinished-again"
+    if _invited(known):
+        return "made-again"
     return "registered-again" if _proven(known) else "unverified-again"

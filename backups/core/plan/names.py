@@ -9,6 +9,8 @@ from backups.core.snapshot import PoolFacts, User
 
 def no_username(user: User, facts: PoolFacts) -> tuple[str, str] | None:
     """(reason, detail) where the pool takes no such Username; None where it does."""
+    if facts.username_attributes and not facts.email_is_username:
+        return "no-username", "it takes phone numbers, and nobody is created by one"
     if facts.email_is_username and not user.email:
         return "no-email", ""
     name = user.email if facts.email_is_username else user.username

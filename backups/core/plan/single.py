@@ -6,7 +6,7 @@ from functools import partial
 
 from backups.core.choices import Existing, Guard
 from backups.core.matching import Known
-from backups.core.plan.attributes import changes_of, fitting, writable
+from backups.core.plan.attributes import changes_of, fitting, misfits, writable
 from backups.core.plan.line import Line, Terms
 from backups.core.plan.names import links_of, no_username, provider_of
 from backups.core.plan.words import Action
@@ -45,13 +45,16 @@ def creation(position: int, user: User, terms: Terms) -> Line:
     if lacking := [name for name in missing if name not in defaults]:
         return line(Action.CANNOT, "required-attribute", ", ".join(lacking))
     attributes, unknown, wrong = fitting(attributes | defaults, terms)
-    if wrong:
-        return line(Action.CANNOT, wrong[0], ", ".join(wrong[1]), unknown=unknown)
+    if wrong := wrong or misfits(attributes, facts):
+        return line(Action.CANNOT, *wrong, unknown=unknown)
     groups, withheld = terms.groups(user)
     factors = terms.factors.get(user.username, "")
+    if not links:
+        alone = user.enabled and not (user.email and user.email_verified)
+        reason += "-factor" * bool(factors) + "-unverified" * alone
     return line(
         Action.CREATE,
-        "missing-factor" if factors and not links else reason,
+        reason,
         detail,
         username=user.email if facts.email_is_username else user.username,
         attributes=attributes,
@@ -76,19 +79,21 @@ def update(position: int, user: User, known: Known, live: User, reason: str, ter
         return line(Action.SKIP, reason)
     wanted, unknown, wrong = fitting(writable(user), terms)
     changes, immutable = changes_of(wanted, live, facts, over=over)
-    if wrong and (wrong[0] == "unknown-attribute" or any(name in wrong[1] for name, _, _ in changes)):
-        return line(Action.CANNOT, wrong[0], ", ".join(wrong[1]), unknown=unknown)
+    if wrong := wrong or misfits({name: value for name, _, value in changes}, facts):
+        return line(Action.CANNOT, *wrong, unknown=unknown)
     held = None
     if over and user.enabled != live.enabled:
         if user.enabled and Guard.ENABLE not in choices.guards:
             held = Guard.ENABLE
         else:
             changes.append((ENABLED, _word(live.enabled), _word(user.enabled)))
+    # Filling writes fields that are empty in the pool, and no memberships.
+    groups, withheld = terms.groups(user, terms.members.get(known.username, ())) if over else ((), ())
     modified = in_utc(live.modified)
     newer = not (modified and modified <= terms.taken_at)  # or nobody knows
-    if newer and Guard.NEWER not in choices.guards and any(there for _, there, _ in changes) and over:
+    # What is empty by now may have been emptied on purpose, and who is in no group taken out of it.
+    if newer and Guard.NEWER not in choices.guards and (changes or groups):
         return line(Action.SKIP, "newer", unknown=unknown, held=Guard.NEWER)
-    groups, withheld = terms.groups(user, terms.members.get(known.username, ()))
     line = partial(line, unknown=unknown, withheld=withheld, held=held, immutable=tuple(immutable))
     if not changes and not groups:
         if immutable:

@@ -24,6 +24,10 @@ REASONS: dict[str, str] = {
     # create
     "missing": "in the backup, not in the pool",
     "missing-factor": "in the backup, not in the pool; had a second factor, and comes back without one",
+    "missing-unverified": "in the backup, not in the pool; has no verified e-mail: restored silently, cannot "
+    "sign in without help",
+    "missing-factor-unverified": "in the backup, not in the pool; had a second factor, and comes back "
+    "without one; has no verified e-mail: restored silently, cannot sign in without help",
     "missing-linked": "in the backup, not in the pool; linked with {detail} again",
     "replaced": "somebody began to register this address again and never confirmed it; that account is "
     "deleted, and this user is created",
@@ -31,14 +35,23 @@ REASONS: dict[str, str] = {
     "fill": "is in the pool; empty there and filled: {detail}",
     "overwrite": "is in the pool; written over: {detail}",
     "join": "is in the pool, and joins {detail}",
+    "finish": "was begun by an earlier restore, which is over; what it did not come to: {detail}",
+    "finish-waits": "was begun by an earlier restore, which is over; what it did not come to: {detail}. Has "
+    "no password yet, and cannot use “forgot password”: “Who is in again” can invite this user",
     # skip
     "exists": "is in the pool",
     "exists-now": "was not in the pool when the plan was made, and is now",
     "administrator": "administers the application, which makes this account by itself; mapped, left alone",
+    "administrator-missing": "administers the application, and is not in the pool; not chosen, so nothing is "
+    "done. The identity map looks for this account again",
     "registered-again": "registered this address again after the backup was made; left alone, unless "
     "somebody says that it is the same person",
     "unverified-again": "registered this address again after the backup was made, and never verified it; "
     "left alone",
+    "made-again": "was made again by somebody who administers the pool, or by a tool, after the backup was "
+    "made; left alone, unless somebody says that it is the same person",
+    "perhaps-made": "was begun by job {detail}, which never learned whether it made the account that is "
+    "there now; left alone, unless somebody says that it is the same person",
     "unfinished-again": "began to register this address again and never confirmed it; left alone, "
     "unless that account may be deleted",
     "restored-twice": "was created more than once by earlier restores, and nothing says which one it is now",
@@ -53,6 +66,8 @@ REASONS: dict[str, str] = {
     "unconfirmed": "never finished signing up, can register again",
     "same-name": "somebody in the pool has this name, and nothing says whether it is the same person",
     "unfinished": "was begun by job {detail} and is not finished; go on with that job",
+    "waits": "was created by an earlier restore, which is over. Has no password yet, and cannot use “forgot "
+    "password”: “Who is in again” can invite this user",
     "duplicate": "has the same e-mail or name as another user of this backup, who comes first",
     # cannot
     "no-email": "has no e-mail, which is the username in this pool",
@@ -60,6 +75,7 @@ REASONS: dict[str, str] = {
     "required-attribute": "lacks {detail}, which this pool requires",
     "unknown-attribute": "has {detail}, which this pool does not know",
     "too-long": "has more than 2,048 characters in {detail}, which Cognito does not take",
+    "wrong-length": "has too few or too many characters for this pool in {detail}",
     "address-taken": "has an e-mail that somebody else in the pool has by now",
     # failed
     "refused": "AWS refused: {detail}",
@@ -68,6 +84,7 @@ REASONS: dict[str, str] = {
     "throttled": "AWS went on refusing for too many calls: {detail}",
     "mail-limit": "the account exists, but the day's mails are spent: no invitation was sent",
     "not-delivered": "the account exists, but the invitation could not be delivered: {detail}",
+    "unsent": "was not finished, and no invitation was sent: {detail}",
     "not-invited": "the account exists, and was not invited",
     "left-out": "was created, and not invited: {detail}",
     "maybe-invited": "the account exists; whether the invitation went out is not known, it is not repeated",

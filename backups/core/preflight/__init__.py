@@ -6,13 +6,13 @@ Everything here decides and asks nothing. What could not be asked is an ``Unaske
 that says so: never a stop, never a pass. A check that holds for some ways of getting in again names them.
 """
 
-from backups.core.preflight.allowed import POLICY, actions_of, of_actions
+from backups.core.preflight.allowed import PASS_ROLE, POLICY, actions_of, of_actions, of_roles
 from backups.core.preflight.check import INVITE, LATER, SILENT, Check, State, Unasked, count, of_state, stops
-from backups.core.preflight.costs import calls, duration, of_billing, of_other_job, of_time
+from backups.core.preflight.costs import calls, duration, least, of_billing, of_other_job, of_time
 from backups.core.preflight.mails import of_mail
 from backups.core.preflight.names import of_addresses, of_names
 from backups.core.preflight.people import People, learn
-from backups.core.preflight.schema import lengths_of, of_schema
+from backups.core.preflight.schema import of_schema
 from backups.core.preflight.settings import (
     of_factors,
     of_messages,
@@ -27,6 +27,7 @@ from backups.core.preflight.triggers import of_triggers
 __all__ = [
     "INVITE",
     "LATER",
+    "PASS_ROLE",
     "POLICY",
     "SILENT",
     "Check",
@@ -39,7 +40,7 @@ __all__ = [
     "count",
     "duration",
     "learn",
-    "lengths_of",
+    "least",
     "of_actions",
     "of_addresses",
     "of_billing",
@@ -52,6 +53,7 @@ __all__ = [
     "of_protection",
     "of_recovery",
     "of_replica",
+    "of_roles",
     "of_schema",
     "of_source",
     "of_state",

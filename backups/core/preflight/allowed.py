@@ -6,13 +6,21 @@ from collections.abc import Collection, Mapping
 
 from backups.core.choices import Choices, Existing, Guard
 from backups.core.plan import Counts
-from backups.core.preflight.check import SILENT, Check, Unasked, not_asked, passes, stop
+from backups.core.preflight.check import SILENT, Check, Unasked, not_asked, passes, stop, warn
+from backups.core.snapshot import Group
 
 POLICY = "the policy “restore” of docs/policies.json"
+PASS_ROLE = "iam:PassRole"  # noqa: S105  (no password)
+"""Asked of IAM for each role that a group has, not for the pool."""
 
 
-def actions_of(counts: Counts, choices: Choices) -> dict[str, tuple[str, ...]]:
-    """IAM action -> the ways that need it, () for all of them; only what this plan would call."""
+def actions_of(
+    counts: Counts, choices: Choices, groups: Collection[Group] = ()
+) -> dict[str, tuple[str, ...]]:
+    """IAM action -> the ways that need it, () for all of them; only what this plan would call.
+
+    ``groups``: those that are made first.
+    """
     needed: dict[str, tuple[str, ...]] = {"DescribeUserPool": (), "ListUsers": (), "AdminGetUser": ()}
     if counts.create:
         needed |= {"AdminCreateUser": (), "AdminSetUserPassword": (SILENT,)}
@@ -20,7 +28,7 @@ def actions_of(counts: Counts, choices: Choices) -> dict[str, tuple[str, ...]]:
         needed["AdminDisableUser"] = ()
     if counts.memberships:
         needed |= {"AdminAddUserToGroup": (), "AdminListGroupsForUser": ()}
-    if counts.groups:
+    if counts.groups or groups:
         needed["CreateGroup"] = ()
     if choices.existing is not Existing.SKIP:
         needed["AdminUpdateUserAttributes"] = ()
@@ -63,3 +71,23 @@ def of_actions(
             )
         )
     return found or [passes("actions", f"IAM allows {who} every action that this restore needs.")]
+
+
+def of_roles(groups: Collection[Group], told: tuple[str, Collection[str]] | Unasked) -> list[Check]:
+    """``groups``: with a role, to be made; ``told``: (who was asked about, the roles they may not pass on).
+
+    Never a stop: AWS does not document for which of Cognito's services a policy has to allow it.
+    """
+    if isinstance(told, Unasked):
+        return [not_asked("roles", f"Whether our credentials may pass on a group's role ({PASS_ROLE})", told)]
+    who, denied = told
+    if unmade := sorted(group.name for group in groups if group.role_arn in denied):
+        names = ", ".join(unmade)
+        return [
+            warn(
+                "roles",
+                f"IAM does not let {who} pass on ({PASS_ROLE}) the roles of groups to be made: {names}.",
+                f"Cognito may refuse to make them. Give it {POLICY}, or make them yourself first.",
+            )
+        ]
+    return [passes("roles", f"IAM lets {who} make the groups that have a role.")]

@@ -36,15 +36,20 @@ def calls(counts: Counts, way: str, *, apart: bool) -> dict[str, int]:
     }
 
 
+def least(counts: Counts, way: str, rates: Mapping[str, float], *, apart: bool) -> tuple[float, str]:
+    """(seconds that a restore takes at the least, the category that decides); ``rates`` as in ``of_time``."""
+    return max((number / rates[name], name) for name, number in calls(counts, way, apart=apart).items())
+
+
 def of_time(counts: Counts, rates: Mapping[str, float], *, apart: bool) -> list[Check]:
     """``rates``: calls a second of each category that we allow ourselves. The slowest category decides."""
     found = []
     for way in (SILENT, INVITE, LATER):
-        needed = calls(counts, way, apart=apart)
-        seconds, slowest = max((number / rates[name], name) for name, number in needed.items())
+        seconds, slowest = least(counts, way, rates, apart=apart)
+        needed = calls(counts, way, apart=apart)[slowest]
         text = (
             f"{way.capitalize()}: not less than {duration(seconds)} at our share of AWS's quotas; "
-            f"{slowest} decides, {needed[slowest]:,} calls at {rates[slowest]:g} a second."
+            f"{slowest} decides, {needed:,} calls at {rates[slowest]:g} a second."
         )
         found.append(
             passes("time", text if seconds else f"{way.capitalize()}: there is nothing to write.", way)

@@ -13,6 +13,8 @@ def of_names(counts: Counts, facts: PoolFacts, people: People | None) -> list[Ch
     bad = counts.by_reason.get("no-email", 0) + counts.by_reason.get("no-username", 0)
     if facts.email_is_username:
         mode = "The e-mail is the username here; every user gets a new Username, which is the new sub."
+    elif facts.username_attributes:
+        mode = "A phone number is the username here: nobody is created by one. Who exists can be updated."
     elif facts.alias_attributes:
         mode = f"Usernames stay as they were; {' and '.join(facts.alias_attributes)} find somebody too."
     else:
@@ -71,7 +73,9 @@ _LOOK = "Look at these users in the plan before you start."
 
 def of_addresses(counts: Counts) -> Check:
     if not counts.unverified:
-        return passes("unverified", "Everybody who is created and enabled has a verified e-mail.")
+        return passes(
+            "unverified", "Whoever is created and enabled has a verified e-mail, or a sign-in provider."
+        )
     return warn(
         "unverified",
         f"{count(counts.unverified)} of those created {'has' if counts.unverified == 1 else 'have'} no "

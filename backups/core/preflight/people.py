@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from backups.core.snapshot import PoolFacts, User
@@ -16,20 +16,13 @@ class People:
     by_case: int = 0  # users who differ from another one by nothing but the case of letters
     by_form: int = 0  # … by nothing but Unicode's form of them
     without_phone: int = 0
-    misfits: dict[str, int] | None = (
-        None  # attribute -> values outside its lengths; None: these are not known
-    )
 
 
-def learn(
-    users: Callable[[], Iterable[User]], facts: PoolFacts, lengths: Mapping[str, tuple[int, int]] | None
-) -> People:
+def learn(users: Callable[[], Iterable[User]], facts: PoolFacts) -> People:
     """Two walks, and a third where names clash. What is kept are two numbers for each name with capitals or
     accents, not the names.
-
-    ``lengths``: of ``lengths_of``; None where the schema could not be read.
     """
-    people, misfits = People(), dict[str, int]()
+    people = People()
     odd: dict[int, int] = {}  # how a name reads to the strictest eye -> how it was spelled first
     clash: set[int] = set()
     for user in users():
@@ -38,11 +31,6 @@ def learn(
         if folded != name and odd.setdefault(hash(folded), hash(name)) != hash(name):
             clash.add(hash(folded))
         people.without_phone += not user.attributes.get("phone_number")
-        for attribute, (least, most) in (lengths or {}).items():
-            value = user.attributes.get(attribute)
-            if value and not least <= len(value) <= most:
-                misfits[attribute] = misfits.get(attribute, 0) + 1
-    people.misfits = None if lengths is None else misfits
     if odd:
         plain = (name for user in users() if (name := _name(user, facts)) == _folded(name))
         clash.update(key for name in plain if (key := hash(name)) in odd)

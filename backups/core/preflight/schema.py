@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from backups.core.choices import Choices
-from backups.core.plan import LONGEST, Counts
-from backups.core.preflight.check import Check, Unasked, count, not_asked, passes, warn
-from backups.core.preflight.people import People
+from backups.core.plan import Counts
+from backups.core.preflight.check import Check, count, passes, warn
 from backups.core.snapshot import PoolFacts
 
 
-def lengths_of(pool: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
-    """Attribute -> (least, most) characters, where DescribeUserPool names others than Cognito's own."""
-    found = {}
-    for attribute in pool.get("SchemaAttributes", ()):
-        limits = attribute.get("StringAttributeConstraints") or {}
-        least, most = int(limits.get("MinLength") or 0), int(limits.get("MaxLength") or LONGEST)
-        if (least > 1 or most < LONGEST) and attribute.get("Name") != "sub":
-            found[str(attribute.get("Name", ""))] = (least, most)
-    return found
-
-
-def of_schema(counts: Counts, facts: PoolFacts, choices: Choices, people: People | None) -> list[Check]:
+def of_schema(counts: Counts, facts: PoolFacts, choices: Choices) -> list[Check]:
     found = []
     unknown = counts.by_reason.get("unknown-attribute", 0)
     if unknown:
@@ -64,28 +51,16 @@ def of_schema(counts: Counts, facts: PoolFacts, choices: Choices, people: People
         )
     else:
         found.append(passes("immutable", "Every attribute of this pool can be corrected later."))
-    long = counts.by_reason.get("too-long", 0)
-    if people is not None and people.misfits:
+    if misfits := counts.by_reason.get("too-long", 0) + counts.by_reason.get("wrong-length", 0):
         found.append(
             warn(
                 "lengths",
-                f"Values of the backup do not fit the pool's schema in length: {_named(people.misfits)}.",
-                "Cognito refuses these users; everybody else is restored.",
+                f"{count(misfits)} cannot be restored: a value is longer or shorter than this pool takes.",
+                "The plan names the attribute; everybody else is restored.",
             )
         )
-    elif long:
-        found.append(
-            warn(
-                "lengths",
-                f"{count(long)} cannot be restored: a value has more than 2,048 characters.",
-                "Everybody else is restored.",
-            )
-        )
-    elif people is None or people.misfits is None:
-        nobody = Unasked("Nothing has more than 2,048 characters; the schema's own limits were not read.")
-        found.append(not_asked("lengths", "Whether every value fits the pool's schema", nobody))
     else:
-        found.append(passes("lengths", "Every value fits the lengths of the pool's schema."))
+        found.append(passes("lengths", "Every value that is written fits the lengths of the pool's schema."))
     return found
 
 
