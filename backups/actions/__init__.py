@@ -47,6 +47,7 @@ from backups.actions.reporting import identity_map, planned, report
 from backups.actions.restoring import (
     confirmation,
     groups_of,
+    named,
     plan_again,
     plan_chosen,
     plan_restore,
@@ -92,6 +93,7 @@ __all__ = [
     "mail_of",
     "may_resume",
     "may_undo",
+    "named",
     "note",
     "open_items",
     "open_part",

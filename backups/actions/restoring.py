@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 
 from django.conf import settings
 from django.db import transaction
@@ -20,7 +21,7 @@ from backups.actions.asking import (
 from backups.core import asked
 from backups.core.choices import EVERYTHING_MISSING, Choices, Existing, Guard
 from backups.core.lifecycle import State
-from backups.core.plan import Action, Messages
+from backups.core.plan import MAIL_LIMIT, Action, Messages
 from backups.core.preflight import Check, stops
 from backups.core.snapshot import environment_of, mask
 from backups.models import Job, Plan, Pool
@@ -34,6 +35,7 @@ LIST, GROUPS = "list", "groups"
 SMALLEST_SHARE = 0.05
 WHAT = "This restore"
 AT_ONCE = 1000  # keys in one question to the database
+TRIED = 5  # users who are proposed to try a restore with
 WRITES = (Action.CREATE, Action.UPDATE)
 
 
@@ -59,8 +61,11 @@ def plan_restore(
     return start(actor, job, pool, Act.PLAN_ASKED, source=source, **told)
 
 
-def plan_chosen(actor: Actor, chosen: Chosen, shown: int) -> Job:
-    """A plan for exactly the users whom a comparison's page shows, ``shown`` in number, into its pool."""
+def plan_chosen(actor: Actor, chosen: Chosen, shown: int, existing: Existing = Existing.SKIP) -> Job:
+    """A plan for exactly the users whom a comparison's page shows, ``shown`` in number, into its pool.
+
+    ``existing``: of who changed, what is written over; SKIP is for who is missing.
+    """
     comparison = Job.objects.get(pk=chosen.comparison)
     if not choosing.can_be_restored(comparison):
         raise Refused(
@@ -69,7 +74,13 @@ def plan_chosen(actor: Actor, chosen: Chosen, shown: int) -> Job:
         )
     pool = side(actor, comparison.params["to"])
     assert isinstance(pool, Pool)
-    choices = Choices(chosen=chosen.params(shown))
+    if chosen.kind == choosing.CHANGED and existing is Existing.SKIP:
+        raise Refused(
+            "Who changed is in the pool: choose whether empty fields are filled, or fields that differ "
+            "overwritten. Nothing was started.",
+            400,
+        )
+    choices = Choices(existing=existing, chosen=chosen.params(shown))
     return plan_restore(actor, comparison.params["from"], pool, choices=choices, shown=shown)
 
 
@@ -153,11 +164,24 @@ def starting_refused(plan: Plan) -> str:
     return unapproved(WHAT, overwrites=_writes_over(plan))
 
 
-def proposed(plan: Plan) -> list[str]:
-    """Keys of the plan's lines to try it with first: those of the operators' own that it would write."""
+def proposed(plan: Plan) -> dict[str, str]:
+    """Whom to try the plan with: of the operators' own those that it would write, the first few.
+
+    The key of each one's line -> the e-mail that the backup has.
+    """
     wanted = {email.casefold() for email in settings.OPERATOR_EMAILS}
+    if not wanted:
+        return {}
     rows = plan.job.items.filter(action__in=WRITES).order_by("position").values_list("key", "email")
-    return [key for key, email in rows.iterator() if email.casefold() in wanted]
+    return dict(islice((row for row in rows.iterator() if row[1].casefold() in wanted), TRIED))
+
+
+def named(plan: Plan, text: str) -> list[str]:
+    """Keys of those of the plan whom somebody names to try it with, by e-mail or Username, one a line.
+
+    Nobody for a text without a name. Raises Refused for a name that the plan does not write.
+    """
+    return _listed(plan, _in_turn(text), "you named") if text.strip() else []
 
 
 def groups_of(plan: Plan) -> list[str]:
@@ -191,14 +215,17 @@ def _count(chosen: Chosen, source: str, shown: int | None) -> int:
             f"Comparison {chosen.comparison} is not there any more, or it is of another backup. "
             "Compare again and choose anew. Nothing was started."
         )
-    number = chosen.rows().count() if chosen.kind == choosing.MISSING else 0
+    of_users = chosen.kind in (choosing.MISSING, choosing.CHANGED)
+    number = chosen.rows().count() if of_users else 0
     if shown is not None and number != shown:
         raise Refused(
             f"The page showed {shown:,}, and {number:,} fit by now: e-mails may have been masked again "
             "since. Look at the list once more. Nothing was started."
         )
     if not number:
-        raise Refused("Nobody who is missing was chosen, so nobody would be restored. Nothing was started.")
+        raise Refused(
+            "Nobody who is missing or changed was chosen, so nobody would be restored. Nothing was started."
+        )
     return number
 
 
@@ -231,11 +258,15 @@ def _order(plan: Plan, order: str | Sequence[str], first: str) -> str | list[str
             "Choose who comes first: as in the backup, who changed last, or users or groups that you name.",
             400,
         )
+    names = _in_turn(first)
+    return _listed(plan, names, "who come first") if order == LIST else {GROUPS: _grouped(plan, names)}
+
+
+def _in_turn(text: str) -> tuple[str, ...]:
     try:
-        named = asked.in_turn(first)
+        return asked.in_turn(text)
     except asked.NotAsked as error:
         raise Refused(f"{error} Nothing was written.", 400) from None
-    return _listed(plan, named) if order == LIST else {GROUPS: _grouped(plan, named)}
 
 
 def _in_words(order: str | list[str] | dict[str, list[str]]) -> str:
@@ -244,31 +275,29 @@ def _in_words(order: str | list[str] | dict[str, list[str]]) -> str:
     return order if isinstance(order, str) else f"{len(order):,} first"
 
 
-def _listed(plan: Plan, named: Sequence[str]) -> list[str]:
+def _listed(plan: Plan, names: Sequence[str], who: str) -> list[str]:
     """Keys of those whom the plan writes, by e-mail or Username, in this order; case is no difference."""
-    found: dict[str, list[str]] = {name.casefold(): [] for name in named}
+    found: dict[str, list[str]] = {name.casefold(): [] for name in names}
     rows = plan.job.items.filter(action__in=WRITES).order_by("position")
-    for key, *names in rows.values_list("key", "email", "old_username").iterator():
-        for name in {name.casefold() for name in names}.intersection(found):
+    for key, *theirs in rows.values_list("key", "email", "old_username").iterator():
+        for name in {name.casefold() for name in theirs}.intersection(found):
             found[name].append(key)
-    if strangers := [name for name in named if not found[name.casefold()]]:
-        some = ", ".join(map(mask, strangers[:5]))
-        raise Refused(
-            f"{len(strangers):,} of those who come first are not restored by this plan: {some}. "
-            "Nothing was written.",
-            400,
-        )
+    strangers = [(place, name) for place, name in enumerate(names, 1) if not found[name.casefold()]]
+    if strangers:
+        some = ", ".join(f"{mask(name)} (number {place:,})" for place, name in strangers[:5])
+        many = f"{len(strangers):,} of those {who} {'is' if len(strangers) == 1 else 'are'}"
+        raise Refused(f"{many} not restored by this plan: {some}. Nothing was written.", 400)
     return list(dict.fromkeys(key for keys in found.values() for key in keys))
 
 
-def _grouped(plan: Plan, named: Sequence[str]) -> list[str]:
-    if strangers := set(named).difference(groups_of(plan)):
+def _grouped(plan: Plan, names: Sequence[str]) -> list[str]:
+    if strangers := set(names).difference(groups_of(plan)):
         raise Refused(
             f"Nobody in this plan comes back into a group called {', '.join(sorted(strangers))}. "
             "Nothing was written.",
             400,
         )
-    return list(named)
+    return list(names)
 
 
 def _known(plan: Plan, keys: Sequence[str], who: str) -> None:
@@ -333,8 +362,13 @@ def stopped(plan: Plan, way: str) -> str:
 
 
 def _never(plan: Plan) -> str:
-    """Why inviting would never end; more invitations than a day has mails go out on the days that follow."""
-    if plan.counts.get("needs", {}).get(Messages.INVITE, {"last": "some day"})["last"]:
+    """Why inviting would never end; more invitations than a day has mails go out on the days that follow.
+
+    Of a pool that mails through SES its check says so.
+    """
+    counts = plan.counts
+    through_ses = counts.get("mail_limit", MAIL_LIMIT) is None
+    if through_ses or counts.get("needs", {}).get(Messages.INVITE, {"last": "some day"})["last"]:
         return ""
     return (
         "All mails of a day are kept for people who ask for a code (MAIL_RESERVE), so no invitation would "

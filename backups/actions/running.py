@@ -36,9 +36,9 @@ def cancel(actor: Actor, job: Job) -> Job:
 def resume(actor: Actor, job: Job, causes: Collection[str] = restoring.RETRIED) -> Job:
     """A paused job goes on from its ledger; so does a restore that is over and left somebody unfinished.
 
-    Who failed for one of the ``causes`` is tried again, from the last finished step. Whoever
-    resumes stands behind the job from now on: the worker asks IAM about them, as whoever asked
-    first may have left.
+    Who failed for one of the ``causes`` is tried again, from the last finished step: of a restore after
+    those who were not come to yet. Whoever resumes stands behind the job from now on: the worker asks IAM
+    about them, as whoever asked first may have left.
     """
     may_now(actor, access.FOR_JOB[Job.Kind(job.kind)])
     if runner.of_a_file(job) and not actor.terminal:
@@ -47,9 +47,15 @@ def resume(actor: Actor, job: Job, causes: Collection[str] = restoring.RETRIED) 
         raise Refused(f"{state_of(job)} There is nothing to go on with.")
     try:
         with transaction.atomic():
-            params = {name: value for name, value in job.params.items() if name != "terminal"}
+            params = {
+                name: value for name, value in job.params.items() if name not in ("terminal", restoring.AGAIN)
+            }
             if actor.terminal:
                 params["terminal"] = True  # else a worker has it from now on
+            if job.kind == Job.Kind.RESTORE:
+                params[restoring.AGAIN] = _tried(causes)
+            else:
+                restoring.try_again(restoring.failed(job, causes))
             changed = Job.objects.filter(pk=job.pk, state=job.state).update(
                 state=State.QUEUED,
                 wants="",
@@ -64,7 +70,6 @@ def resume(actor: Actor, job: Job, causes: Collection[str] = restoring.RETRIED) 
             if not changed:
                 raise Refused(f"{state_of(job)} Somebody was faster.")
             told = _going_on(job, causes)
-            restoring.try_again(job, causes)
             announce(job.pk, State.QUEUED, f"Resumed by {actor.name}")
             record_of(actor, Act.JOB_RESUMED, job, **told)
             job.refresh_from_db()
@@ -79,8 +84,11 @@ def _going_on(job: Job, causes: Collection[str]) -> dict[str, object]:
     """For the entry: with how many users a restore goes on, and whose failures are tried again."""
     if job.kind != Job.Kind.RESTORE:
         return {}
-    tried = sorted(set(causes) & set(restoring.RETRIED))
-    return {"users": restoring.unfinished(job, causes), "causes": tried}
+    return {"users": restoring.unfinished(job, causes), "causes": _tried(causes)}
+
+
+def _tried(causes: Collection[str]) -> list[str]:
+    return sorted(set(causes) & set(restoring.RETRIED))
 
 
 def may_resume(job: Job, causes: Collection[str] = restoring.RETRIED) -> bool:
@@ -88,4 +96,6 @@ def may_resume(job: Job, causes: Collection[str] = restoring.RETRIED) -> bool:
     if job.state in (State.PAUSED, State.WAITING):
         return True
     ended = (State.CANCELLED, State.FAILED, State.DONE_WITH_FAILURES)
-    return job.kind == Job.Kind.RESTORE and job.state in ended and restoring.unfinished(job, causes) > 0
+    if job.kind != Job.Kind.RESTORE or job.state not in ended:
+        return False
+    return bool(job.result.get("groups_not_made")) or restoring.unfinished(job, causes) > 0

@@ -121,7 +121,7 @@ def run(
     with Heartbeat(lease):
         ended = _work(job, report)
         if ended is not None and lease.renew():
-            if ended.state == State.CANCELLED and (numbers := counted(job)):
+            if ended.state in (State.CANCELLED, State.FAILED) and (numbers := counted(job)):
                 ended = replace(ended, result={**job.result, **numbers, **(ended.result or {})})
             ended = keep_report(job, ended)
     if ended is not None:
@@ -274,8 +274,7 @@ def _work(job: Job, report: JobReport) -> Ended | None:
 
 def _failed(job: Job, report: JobReport, sentence: str) -> Ended | None:
     """A restore that has begun anybody stands still instead: it goes on when the cause is gone."""
-    begun = job.items.filter(intended_at__isnull=False).exists()
-    return _flushed(report, Ended(State.PAUSED if begun else State.FAILED, sentence))
+    return _flushed(report, Ended(State.PAUSED if restore.begun(job) else State.FAILED, sentence))
 
 
 def _stopped(job: Job, report: JobReport, stop: Stop) -> Ended | None:
@@ -317,7 +316,7 @@ def _flushed(report: JobReport, ended: Ended) -> Ended | None:
 
 def _told(ended: Ended) -> dict[str, Any]:
     """What of a result goes into the audit entry: its numbers, and which backup was made or kept."""
-    texts = ("key", "kept_as", "sha256")
+    texts = ("key", "kept_as", "sha256", "groups_not_made")
     return {
         name: value for name, value in (ended.result or {}).items() if isinstance(value, int) or name in texts
     }

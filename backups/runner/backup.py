@@ -34,10 +34,14 @@ def make_backup(job: Job, report: JobReport) -> Ended:
     return ended
 
 
-def back_up_first(job: Job, report: Report) -> str:
+RESUME = "Nothing was restored. Resume when the cause is gone."
+
+
+def back_up_first(job: Job, report: Report, otherwise: str = RESUME) -> str:
     """Make and check a backup of the pool that this job is about to write to; its key.
 
-    Raises Refusal where there is no checked one, Stop. Its history is indexed later, by the schedule.
+    ``otherwise``: what then was not done, and what to do. Raises Refusal where there is no checked one, Stop.
+    Its history is indexed later, by the schedule.
     """
     for left in Backup.objects.filter(being_made_by=job):
         _give_back(left)
@@ -47,7 +51,7 @@ def back_up_first(job: Job, report: Report) -> str:
     if ended.state != State.DONE or not ended.result:
         raise Refusal(
             "Before anything is written to a pool with users in it, that pool is backed up, and this did not "
-            f"work: {ended.sentence} Nothing was restored. Resume when the cause is gone."
+            f"work: {ended.sentence} {otherwise}"
         )
     return str(ended.result["key"])
 

@@ -19,8 +19,8 @@ from backups.runner.words import Refusal
 
 FORM = 2
 """Of a comparison's result, as it is written and shown today."""
-ALL, MISSING, GROUPS, SETTINGS = "all", "only_from", "groups", "settings"
-USERS = (MISSING, "changed", "only_to", "anew", "again", "ambiguous")
+ALL, MISSING, CHANGED, GROUPS, SETTINGS = "all", "only_from", "changed", "groups", "settings"
+USERS = (MISSING, CHANGED, "only_to", "anew", "again", "ambiguous")
 KINDS = (ALL, *USERS, GROUPS, SETTINGS)
 
 
@@ -66,7 +66,10 @@ def of_params(params: Mapping[str, Any]) -> Chosen:
 
 
 def can_be_restored(comparison: Job) -> bool:
-    """Whether who is only in A can be planned to come back: from a backup of the bucket, into a live pool."""
+    """Whether users of A can be planned: who is missing comes back, who changed is written over.
+
+    From a backup of the bucket, into a live pool.
+    """
     from_, to = str(comparison.params.get("from", "")), str(comparison.params.get("to", ""))
     done = comparison.kind == Job.Kind.COMPARE and comparison.state == State.DONE
     known = done and comparison.result.get("form") == FORM

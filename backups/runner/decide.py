@@ -22,7 +22,11 @@ from backups.runner.plan import choices_of
 LISTED = 50
 """People who are listed one by one; the others are ticked together."""
 AGAIN, SAME = "again", "same"
-"""The others of those who registered again, and of those who are said to be the same people already."""
+"""The others of those who registered or were made again, and of those who are said to be the same already."""
+
+
+MAY_BE_SAID = ("registered-again", "made-again", "perhaps-made")
+"""Why somebody is left alone who may be said to be the same person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class Found:
 
     same: tuple[Person, ...]  # said to be the same person already
     others_same: int
-    again: tuple[Person, ...]  # registered again, confirmed and verified
+    again: tuple[Person, ...]  # registered again, confirmed and verified, or were made again by somebody
     others_again: int
     lacking: tuple[Attribute, ...]  # required by the pool, and a default may be written
     addresses: tuple[Attribute, ...]  # required by the pool, and never guessed
@@ -120,7 +124,7 @@ def decided(
 
 
 def _again(plan: Plan) -> QuerySet[Item]:
-    return plan.job.items.filter(action=Action.SKIP, reason="registered-again").order_by("position")
+    return plan.job.items.filter(action=Action.SKIP, reason__in=MAY_BE_SAID).order_by("position")
 
 
 def _lacking(plan: Plan) -> dict[str, int]:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet, Sum
+from django.db.models import Exists, OuterRef, QuerySet, Sum
 
+from backups.core.lifecycle import OVER
 from backups.core.mail import SES
 from backups.core.plan import mail_day
 from backups.core.snapshot import PoolFacts
@@ -36,14 +37,29 @@ def restored_but_by(plan: Job) -> Callable[[Collection[str]], Mapping[str, froze
 
 
 def unfinished(plan: Job) -> dict[str, int]:
-    """Whom an earlier restore into the plan's pool began to create and did not finish -> that job.
+    """Whom a restore into the plan's pool that is not over began to create and has not finished -> that job.
 
-    By the sub in the pool where it is known, else by the key in the backup. Not those of the restore that
-    was started from this very plan.
+    By the sub in the pool where it is known, else by the key in the backup. Not those who left the pool
+    since, of whom that restore has nothing to finish, nor those of the restore that was started from this
+    very plan.
     """
+    return _who(_begun(plan).exclude(job__state__in=OVER))
+
+
+def left(plan: Job) -> dict[str, int]:
+    """``unfinished`` of restores that are over. Not who was written to as a later plan said."""
+    since = Item.objects.filter(job__kind=Job.Kind.RESTORE, action="update", outcome="updated")
+    since = since.exclude(new_sub="").filter(new_sub=OuterRef("new_sub"))
+    return _who(_begun(plan).filter(job__state__in=OVER).exclude(Exists(since)))
+
+
+def _begun(plan: Job) -> QuerySet[Item]:
     begun = Item.objects.filter(job__kind=Job.Kind.RESTORE, job__pool_id=plan.pool_id, action="create")
     begun = begun.filter(intended_at__isnull=False).exclude(job__started_from__job=plan)
-    rows = begun.filter(outcome__in=("unknown", "failed"))
+    return begun.filter(outcome__in=("unknown", "failed")).exclude(reason="gone-since")
+
+
+def _who(rows: QuerySet[Item]) -> dict[str, int]:
     return {sub or key: number for key, sub, number in rows.values_list("key", "new_sub", "job")}
 
 

@@ -50,7 +50,7 @@ def make_plan(job: Job, report: JobReport) -> Ended:
             assert live.facts is not None
             read_at, facts = database_now(), live.facts
             catalogue.note_pool(facts)
-            if asked.existing is Existing.SKIP:
+            if not _looks_into_groups(job, asked):
                 live.forget_members()
             report.phase("Planning")
             counts = Counts()
@@ -73,6 +73,7 @@ def make_plan(job: Job, report: JobReport) -> Ended:
             numbers = counts.as_json(facts, settings.MAIL_RESERVE, ledger.mails_today())
             needs = mail.needs(counts, limit, database_now())
             numbers["reasons"] = Item.by_reason(job.pk)
+            numbers["seconds"] = checking.seconds(job.region, counts, facts)
             numbers["needs"] = {way.value: need.as_json() for way, need in needs.items()}
             with transaction.atomic():
                 Plan.objects.filter(job=job).delete()
@@ -162,12 +163,16 @@ def terms_of(job: Job, source_name: str, backup: Reading, live: Reading) -> Term
         asked,
         taken_at=taken_at(source_name, backup),
         memberships=backup.memberships,
-        # Only who is written over may be in some of the groups already.
-        members={} if asked.existing is Existing.SKIP else live.memberships or {},
+        members=(live.memberships or {}) if _looks_into_groups(job, asked) else {},
         privileged=privileged(backup, live),
         factors=backup.factors or {},
         admins=frozenset(map(facts.fold, settings.APPLICATION_ADMIN_EMAILS)),
     )
+
+
+def _looks_into_groups(job: Job, asked: Choices) -> bool:
+    """Only who is written over, or finished, may be in some of the groups already."""
+    return asked.existing is not Existing.SKIP or bool(ledger.left(job))
 
 
 def plan_lines(
@@ -197,6 +202,7 @@ def plan_lines(
         admins=terms.admins,
         restored=ledger.restored_but_by(job),
         unfinished=ledger.unfinished(job),
+        left=ledger.left(job),
     )
 
 

@@ -6,7 +6,7 @@ Part of a plan's job: it writes to no pool, and each check is told as soon as it
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -17,8 +17,8 @@ from backups.core.choices import Choices
 from backups.core.lifecycle import ACTIVE
 from backups.core.mail import SES, Limit, Ses, limit_of, needs
 from backups.core.plan import Counts
-from backups.core.preflight import Check, People, Source, State, Unasked
-from backups.core.snapshot import PoolFacts
+from backups.core.preflight import Check, Source, State, Unasked
+from backups.core.snapshot import Group, PoolFacts
 from backups.engine.ports import Account, Cause, PortError, Report
 from backups.engine.reading import Reading
 from backups.engine.steps import password
@@ -43,7 +43,7 @@ def run(
     """Every check, in the order of the page. Raises Stop; what AWS does not tell is a check that says so.
 
     ``limit``: ``mail_limit``, where somebody has asked for it already.
-    ``backup`` is walked over twice, for names and lengths; without it these checks say what they did not see.
+    ``backup`` is walked over twice, for names; without it these checks say what they did not see.
     """
     report.phase("Checking before the start")
     found: list[Check] = []
@@ -95,8 +95,8 @@ class _Asking:
         yield from self._actions()
         pool = self._setting("user_pool", self.account.describe)
         mfa = self._setting("mfa", self.account.mfa)
-        people = self._people(pool)
-        yield from preflight.of_schema(counts, facts, self.choices, people)
+        people = None if self.backup is None else preflight.learn(self.backup.users, facts)
+        yield from preflight.of_schema(counts, facts, self.choices)
         yield from preflight.of_names(counts, facts, people)
         yield preflight.of_addresses(counts)
         yield preflight.of_password(pool, password(facts.password_length))
@@ -108,9 +108,7 @@ class _Asking:
         limit = self.limit or mail_limit(facts, self.account)
         yield from preflight.of_mail(needs(counts, limit, now), limit, facts, now)
         yield preflight.of_billing(counts, facts)
-        standing = wiring.pace(self.job.region).standing()
-        rates = {name: one.limit for name, one in standing.items()}
-        yield from preflight.of_time(counts, rates, apart=facts.mail != SES)
+        yield from preflight.of_time(counts, rates(self.job.region), apart=facts.mail != SES)
         yield preflight.of_replica(_told(lambda: self.account.role_of(facts.pool_id)), facts.region)
         yield preflight.of_protection(pool)
 
@@ -119,21 +117,41 @@ class _Asking:
         known = (self.live.settings or {}).get(name)
         return known if isinstance(known, dict) else _told(lambda: ask(self.facts.pool_id))
 
-    def _people(self, pool: dict[str, Any] | Unasked) -> People | None:
-        if self.backup is None:
-            return None
-        lengths = None if isinstance(pool, Unasked) else preflight.lengths_of(pool)
-        return preflight.learn(self.backup.users, self.facts, lengths)
-
     def _actions(self) -> list[Check]:
-        needed = preflight.actions_of(self.counts, self.choices)
+        groups = self._groups()
+        needed = preflight.actions_of(self.counts, self.choices, groups)
         partition = "aws-cn" if self.facts.region.startswith("cn-") else "aws"
         place = f"arn:{partition}:cognito-idp:{self.facts.region}:{self.facts.account}"
         arn = f"{place}:userpool/{self.facts.pool_id}"
         told = _told(lambda: self.account.allowed([*needed], arn, settings.WRITE_ROLE))
         if isinstance(told, Unasked):
-            return preflight.of_actions(needed, told, self._can_read())
-        return preflight.of_actions(needed, (told.principal, told.denied), can_read=True)
+            return [*preflight.of_actions(needed, told, self._can_read()), *self._roles(groups)]
+        found = preflight.of_actions(needed, (told.principal, told.denied), can_read=True)
+        return [*found, *self._roles(groups)]
+
+    def _groups(self) -> list[Group]:
+        """Those that the restore would make first."""
+        standing = {group.name for group in self.live.groups or ()}
+        missing = [
+            one for one in (self.backup.groups if self.backup else None) or () if one.name not in standing
+        ]
+        return [one for one in missing if not self.choices.limited or one.name in self.counts.groups]
+
+    def _roles(self, groups: Iterable[Group]) -> list[Check]:
+        """Of each role that a new group would have."""
+        having = [group for group in groups if group.role_arn]
+        if not having:
+            return []
+
+        def ask() -> tuple[str, set[str]]:
+            who, denied = "", set[str]()
+            for role in sorted({group.role_arn for group in having}):
+                told = self.account.allowed([preflight.PASS_ROLE], role, settings.WRITE_ROLE)
+                who = told.principal
+                denied |= {role} if told.denied else set()
+            return who, denied
+
+        return preflight.of_roles(having, _told(ask))
 
     def _can_read(self) -> bool | Unasked:
         """A dry call: AdminGetUser of a name that nobody has, which is billed to nobody."""
@@ -156,6 +174,18 @@ class _Asking:
             return preflight.of_other_job(None)
         words = f"{other.get_kind_display()}, {other.get_state_display()}".lower()
         return preflight.of_other_job(other.pk, words)
+
+
+def rates(region: str, share: float | None = None) -> dict[str, float]:
+    """Calls a second of each category that we allow ourselves in a Region."""
+    return {name: one.limit for name, one in wiring.pace(region, share).standing().items()}
+
+
+def seconds(region: str, counts: Counts, facts: PoolFacts) -> dict[str, float]:
+    """Way -> what a restore takes at the least if it had all of AWS's quotas."""
+    ours, apart = rates(region), facts.mail != SES
+    ways = (preflight.SILENT, preflight.INVITE, preflight.LATER)
+    return {way: preflight.least(counts, way, ours, apart=apart)[0] * settings.QUOTA_SHARE for way in ways}
 
 
 def mail_limit(facts: PoolFacts, account: Account) -> Limit:

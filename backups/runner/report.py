@@ -24,6 +24,7 @@ from backups import storage, wiring
 from backups.core import identity_map as mapping
 from backups.core import map_sql, naming
 from backups.core import report as written
+from backups.core.choices import Choices
 from backups.core.lifecycle import WORDS, State
 from backups.core.snapshot import User, iso
 from backups.engine.ports import BackupStore, Cause, PortError
@@ -48,13 +49,18 @@ def mapped(job: Job) -> QuerySet[Item]:
 
     Whom an undo deleted again has none: access moved to such a sub would be lost.
     """
-    return job.items.exclude(new_sub="").exclude(new_sub__in=undone(job).values("new_sub"))
+    return job.items.exclude(new_sub="").exclude(new_sub__in=_deleted(job))
 
 
 def undone(job: Job) -> QuerySet[Item]:
-    """Whom undos of this restore deleted, in their ledgers."""
-    undos = Item.objects.filter(job__kind=Job.Kind.UNDO, job__params__undo=job.pk)
-    return undos.filter(outcome="deleted").exclude(new_sub="")
+    """Of this restore's rows those whom an undo deleted: its own, or that of a restore which made them."""
+    return job.items.filter(new_sub__in=_deleted(job))
+
+
+def _deleted(job: Job) -> QuerySet[Item, Any]:
+    """Subs that undos deleted in this pool. Cognito gives none of them again."""
+    undos = Item.objects.filter(job__kind=Job.Kind.UNDO, job__pool_id=job.pool_id)
+    return undos.filter(outcome="deleted").exclude(new_sub="").values("new_sub")
 
 
 def rows_of(job: Job) -> Iterator[mapping.Row]:
@@ -122,10 +128,11 @@ def find_admins(job: Job) -> None:
     """The application makes its own admins again: whoever holds such an address now is that admin.
 
     Only where the pool says that the address is verified and the account confirmed or its administrator's:
-    anybody may have signed up with it in the meantime. Raises PortError.
+    anybody may have signed up with it in the meantime. One account is one row's, or the script would refuse
+    the map: neither a federated account of the same person nor a second one takes it. Raises PortError.
     """
     without = job.items.filter(_is_admin(), new_sub="", outcome="skipped")
-    for item in without:
+    for item in without.exclude(reason__in=("federated", "duplicate")).order_by("position"):
         try:
             found = User.of(wiring.pool(job.region, job.pool_id).get_user(item.email))
         except PortError as error:
@@ -133,7 +140,9 @@ def find_admins(job: Job) -> None:
                 continue
             raise
         same = found.email.casefold() == item.email.casefold() and found.email_verified
-        if same and found.status in ("CONFIRMED", "FORCE_CHANGE_PASSWORD") and found.sub:
+        if not same or found.status not in ("CONFIRMED", "FORCE_CHANGE_PASSWORD") or not found.sub:
+            continue
+        if not job.items.filter(new_sub=found.sub).exists():
             changed = {"new_sub": found.sub, "new_username": found.username}
             job.items.filter(pk=item.pk, new_sub="").update(**changed)
 
@@ -174,6 +183,7 @@ def archive(job: Job) -> Iterator[bytes]:
     parts["choices.json"] = written.one(_choices(job, plan))
     if plan is not None and plan.checks:
         parts["preflight.json"] = written.one({"checks": plan.checks})
+    parts["approvals.json"] = written.one(_approvals(job, plan))
     parts["ledger.csv"] = written.ledger_csv(map(written.ledger_row, _ledger(job)))
     parts["ledger.json"] = written.listed({"job": job.pk}, "users", map(written.ledger_row, _ledger(job)))
     parts["confirmation.json"] = _confirmation(job)
@@ -255,6 +265,15 @@ def _choices(job: Job, plan: Plan | None) -> dict[str, Any]:
     }
 
 
+def _approvals(job: Job, plan: Plan | None) -> dict[str, Any]:
+    first = asked_first(job)
+    return written.approvals(
+        settings.RESTORE_APPROVALS,
+        Choices.of_json(plan.choices) if plan else None,
+        terminal=bool(first and first.details.get("break_glass")),
+    )
+
+
 def _ledger(job: Job, only: Q | None = None) -> Iterator[dict[str, Any]]:
     names = [*(name for name in written.LEDGER if name != "why"), "detail"]
     rows = job.items.filter(only) if only is not None else job.items.all()
@@ -294,9 +313,14 @@ def _entries(job: Job, plan: Plan | None) -> Iterator[Mapping[str, Any]]:
 def keep_report(job: Job, ended: Ended) -> Ended:
     """Map and report into the bucket as of this end, or of this pause; where they lie is in the result.
 
-    What goes wrong is said in the job's sentence and spoils nothing else: users stand where they stand.
+    An undo puts those anew whose map it has changed. What goes wrong is said in the job's sentence and spoils
+    nothing else: users stand where they stand.
     """
-    if job.kind != Job.Kind.RESTORE or ended.state == State.QUEUED or not job.items.exists():
+    if ended.state == State.QUEUED or not job.items.exists():
+        return ended
+    if job.kind == Job.Kind.UNDO:
+        return replace(ended, sentence=" ".join([ended.sentence, *_anew(job)]))
+    if job.kind != Job.Kind.RESTORE:
         return ended
     said: list[str] = []
     begin_aftercare(job)
@@ -307,20 +331,41 @@ def keep_report(job: Job, ended: Ended) -> Ended:
         said.append(f"Whether the application's own admins are back was not told. {error}")
     told = copy(job)
     told.state, told.sentence = ended.state, ended.sentence
-    result = dict(ended.result if ended.result is not None else job.result)
+    kept, why = _keep(told)
+    result = {**(ended.result if ended.result is not None else job.result), **kept}
+    said += [why] if why else []
+    return replace(ended, sentence=" ".join([ended.sentence, *said]).strip(), result=result)
+
+
+def _anew(undo: Job) -> Iterator[str]:
+    """Maps in the bucket that have whom this undo deleted are followed by new ones; where none is, and why.
+
+    Whichever restore they are of: who was made by one is in the map of those that found them there.
+    """
+    deleted = undo.items.filter(outcome="deleted").exclude(new_sub="").values("new_sub")
+    restores = Job.objects.filter(kind=Job.Kind.RESTORE, pool_id=undo.pool_id, result__has_key="report")
+    with_them = Item.objects.filter(new_sub__in=deleted).values("job")
+    for restore in restores.filter(pk__in=with_them).order_by("pk"):
+        kept, why = _keep(restore)
+        if why:
+            yield f"In the bucket the map of restore {restore.pk} still has whom this undo deleted. {why}"
+        else:
+            Job.objects.filter(pk=restore.pk).update(result={**restore.result, **kept})
+
+
+def _keep(job: Job) -> tuple[dict[str, str], str]:
+    """(where map and report of a restore lie now, "") or ({}, why they do not: a sentence)."""
     try:
         store = _store(job)
-        key = _put(store, told)
-        result |= {"report": key, "report_bucket": store.bucket}
+        return {"report": _put(store, job), "report_bucket": store.bucket}, ""
     except PortError as error:
         log.warning("report not written", job=job.pk, cause=str(error.cause), code=error.code)
-        said.append(f"The report was not written to the bucket; its page has it. {error}")
+        return {}, f"The report was not written to the bucket; its page has it. {error}"
     except DatabaseError:
         raise  # nothing can be written down now, and the end neither
-    except Exception as error:  # a report that fails must not take the restore's end with it
+    except Exception as error:  # a report that fails must not take the end with it
         log.exception("report not written", job=job.pk)
-        said.append(f"The report could not be made ({type(error).__name__}).")
-    return replace(ended, sentence=" ".join([ended.sentence, *said]).strip(), result=result)
+        return {}, f"The report could not be made ({type(error).__name__})."
 
 
 def _store(job: Job) -> BackupStore:

@@ -6,6 +6,7 @@ plan again -> is what it rests on the same? -> a pool with users in it is backed
     to be updated           -> updated, unless the user changed since
     here by now             -> skipped
     still missing           -> created
+           -> then, where somebody asked for it, each that failed before, in the same order
 """
 
 from __future__ import annotations
@@ -20,21 +21,25 @@ from django.db.models import Count, Q, QuerySet, Sum
 
 from backups import wiring
 from backups.core import plan
+from backups.core.choices import Guard
 from backups.core.lifecycle import State
-from backups.core.plan import Action, Line, Messages, Terms
-from backups.core.snapshot import in_utc
+from backups.core.mail import SES
+from backups.core.plan import Action, Counts, Line, Messages, Terms
+from backups.core.preflight import least
+from backups.core.snapshot import PoolFacts, in_utc
 from backups.engine.live import read_pool
 from backups.engine.ports import Outcome, Stop
 from backups.engine.reading import Reading
-from backups.engine.restore import NONE_WENT_OUT, Task, restore
+from backups.engine.restore import ASKED, NONE_WENT_OUT, Task, restore
 from backups.models import Item, Job, Plan, database_now
 from backups.models.audit import Act
 from backups.reporting import JobReport
 from backups.runner.backup import back_up_first, pool_of
 from backups.runner.invite import written_to
 from backups.runner.ledger import intend, note_mail, of_groups
-from backups.runner.mails import Mails, invited_afterwards
+from backups.runner.mails import AFTERWARDS, Mails, invited_afterwards
 from backups.runner.plan import choices, missing_groups, plan_lines, terms_of
+from backups.runner.preflight import rates
 from backups.runner.sources import read_side
 from backups.runner.words import Ended, Refusal, users_were
 
@@ -45,11 +50,21 @@ AHEAD = 20_000
 WRITES = (Action.CREATE, Action.UPDATE)
 RETRIED = (
     *("denied", "silent", "throttled", "refused", "read-back-differs"),
-    *("mail-limit", "not-delivered", "not-invited"),
+    *("mail-limit", "not-delivered", "unsent", "not-invited"),
 )
 """Causes that may be gone at the next try. Not "maybe-invited": a second mail might go out."""
-NOTHING_DONE = ("refused", "denied", "throttled")
+_NOTHING_DONE = Q(
+    outcome="failed",
+    action=Action.CREATE,
+    new_sub="",
+    step="",
+    reason__in=("refused", "denied", "throttled"),
+)
 """Of a create that failed and whose step is none: nobody was made."""
+AGAIN = "again"
+"""Of a job's params: the causes of those who failed and are tried again once the others are done."""
+SCHEMA = "attributes"
+"""Of a job's params: the attributes that the pool knew when it was begun."""
 _NOT_BEGUN: dict[str, Any] = {
     "outcome": "",
     "step": "",
@@ -67,18 +82,13 @@ def carry_out(job: Job, report: JobReport) -> Ended:
     with read_side(stored.source, report, "backup", beside=True).reading as backup:
         report.phase("Reading the live pool")
         with read_pool(pool, report, "live") as live:
-            facts = live.facts
-            assert facts is not None
-            if plan.digest(backup.sha256, facts, choices(stored.job)) != stored.digest:
-                raise Refusal(
-                    "The backup or the pool's settings are not what they were when this plan was made. "
-                    f"{so_far(job)} Make a new plan."
-                )
+            assert live.facts is not None
+            live.facts = facts = _as_planned(job, stored, backup, live.facts, report)
             _copy_ledger(stored.job, job)
             if live.count or facts.estimated_users:
                 _back_up_first(job, report)
             note_mail(job, facts, report)
-            report.start_counting(_counters(job) | {"at_most": _at_most(job, messages)})
+            report.start_counting(_counters(job) | {"at_most": _at_most(job, stored, messages)})
             planned = {action: job.items.filter(action=action).count() for action in WRITES}
             intend(
                 Act.RESTORE_INTENDED,
@@ -93,11 +103,13 @@ def carry_out(job: Job, report: JobReport) -> Ended:
             used = {name for groups in job.items.values_list("groups", flat=True) for name in groups}
             groups = missing_groups(stored.job, backup, live, used)
             mails, since = Mails(job, facts), database_now()
-            afterwards = messages is Messages.INVITE and invited_afterwards(
-                job, mails, planned[Action.CREATE], report
+            # What began through Cognito's own mail invites nobody at creation, whatever it mails through now.
+            afterwards = messages is Messages.INVITE and (
+                invited_afterwards(job, mails, planned[Action.CREATE], report)
+                or _mail_of(stored, facts) != SES
             )
             try:
-                restore(
+                unmade = restore(
                     pool,
                     _tasks(job, stored, backup, live, report),
                     [group for group in groups if group.name in used] if "only" in job.params else groups,
@@ -116,7 +128,7 @@ def carry_out(job: Job, report: JobReport) -> Ended:
                     _put_back(waiting, report)
                 raise
     report.flush()
-    return _ended(job)
+    return _ended(job, unmade)
 
 
 def totals(job: Job) -> dict[str, int]:
@@ -135,20 +147,31 @@ def totals(job: Job) -> dict[str, int]:
 
 def unfinished(job: Job, causes: Collection[str] = RETRIED) -> int:
     """How many users a resumed restore would go on with, or try again for these causes."""
-    to_do = Q(outcome__in=("", "unknown")) | Q(outcome="failed", reason__in=set(causes) & set(RETRIED))
-    return job.items.filter(to_do).count()
+    return job.items.filter(outcome__in=("", "unknown")).count() + failed(job, causes).count()
 
 
-def try_again(job: Job, causes: Collection[str] = RETRIED) -> None:
-    """Before a resume: who failed for a cause that may be gone is taken up from the last finished step.
+def begun(job: Job) -> bool:
+    """Whether somebody may have been written to."""
+    return job.items.filter(intended_at__isnull=False).exclude(_NOTHING_DONE).exists()
 
-    That no mail went out is remembered: it is what allows the one invitation that is still owed.
+
+def failed(job: Job, causes: Collection[str]) -> QuerySet[Item]:
+    """Who failed for one of these causes, if it may be gone."""
+    return job.items.filter(outcome="failed", reason__in=set(causes) & set(RETRIED))
+
+
+def try_again(failed: QuerySet[Item]) -> None:
+    """Before another try of those who ``failed``: each is taken up from the last finished step.
+
+    What AWS said of a create is remembered: that no mail went out, which is what allows the one invitation
+    that is still owed, and that a trigger failed, after which nobody may say that one did.
     """
-    failed = job.items.filter(outcome="failed", reason__in=set(causes) & set(RETRIED))
+    failed = failed.filter(outcome="failed")  # each update leaves those that the others are about
     # By now another job, or the person, may have made whom this one did not: never taken for its own.
-    failed.filter(action=Action.CREATE, new_sub="", step="", reason__in=NOTHING_DONE).update(**_NOT_BEGUN)
-    failed.filter(reason__in=NONE_WENT_OUT).update(outcome="unknown", detail="")
-    failed.exclude(reason__in=NONE_WENT_OUT).update(outcome="unknown", reason="", detail="")
+    failed.filter(_NOTHING_DONE).update(**_NOT_BEGUN)
+    told = Q(reason__in=NONE_WENT_OUT) | Q(reason="refused", step=ASKED)
+    failed.filter(told).update(outcome="unknown", detail="")
+    failed.update(outcome="unknown", reason="", detail="")
 
 
 def _put_back(rows: QuerySet[Item], report: JobReport) -> None:
@@ -176,11 +199,11 @@ def _counters(job: Job) -> dict[str, int]:
     }
 
 
-def _at_most(job: Job, messages: Messages) -> int:
-    """Users a second that the quota allows: a password each where nobody is written to, else a create."""
-    category = "UserAccountRecovery" if messages is Messages.SILENT else "UserCreation"
-    standing = wiring.pace(job.region, job.params.get("share")).standing()
-    return max(1, round(standing[category].limit))
+def _at_most(job: Job, stored: Plan, messages: Messages) -> int:
+    """Users a second that the quotas allow, of all whom the plan writes. Cognito's own mails come after."""
+    counts = Counts.of_json(stored.counts)
+    seconds, _ = least(counts, messages, rates(job.region, job.params.get("share")), apart=False)
+    return max(1, round((counts.create + counts.update) / seconds)) if seconds else 1
 
 
 def _copy_ledger(plan_job: Job, job: Job) -> None:
@@ -206,8 +229,7 @@ def _copy_ledger(plan_job: Job, job: Job) -> None:
 
 def _back_up_first(job: Job, report: JobReport) -> None:
     """Once, before the first write; nothing is done where nobody is left, or somebody was begun before."""
-    begun = job.items.filter(intended_at__isnull=False).exists()
-    if "before" in job.result or begun or not _pending(job).exists():
+    if "before" in job.result or begun(job) or not unfinished(job, job.params.get(AGAIN, ())):
         return
     report.phase("Backing up the pool first")
     key = back_up_first(job, report)
@@ -225,7 +247,9 @@ def _pending(job: Job) -> QuerySet[Item]:
 def _tasks(job: Job, stored: Plan, backup: Reading, live: Reading, report: JobReport) -> Iterator[Task]:
     """Who is left to write, in the order that was chosen; who needs no write any more has an outcome.
 
-    What does not come in the backup's order is gathered AHEAD at a time: a walk over the backup each.
+    Who failed before and is tried again comes after them all: if each of those fails once more, twenty in a
+    row, the others are done by then. What does not come in the backup's order is gathered AHEAD at a time: a
+    walk over the backup each.
     """
 
     def walk(wanted: Callable[[str], bool]) -> Iterator[tuple[str, Task]]:
@@ -239,15 +263,36 @@ def _tasks(job: Job, stored: Plan, backup: Reading, live: Reading, report: JobRe
             else:
                 yield item.key, task
 
+    def in_order(some: Callable[[str], bool]) -> Iterator[Task]:
+        lines = plan_lines(stored.job, stored.source, backup, live)
+        first = [key for key in _first(job, backup, lines) if some(key)]
+        for begin in range(0, len(first), AHEAD):
+            keys = first[begin : begin + AHEAD]
+            gathered = dict(walk(frozenset(keys).__contains__))
+            yield from (gathered[key] for key in keys if key in gathered)
+        done = frozenset(first)
+        for _, task in walk(lambda key: key not in done and some(key)):
+            yield task
+
     terms = terms_of(stored.job, stored.source, backup, live)
-    first = _first(job, backup, plan_lines(stored.job, stored.source, backup, live))
-    for begin in range(0, len(first), AHEAD):
-        keys = first[begin : begin + AHEAD]
-        gathered = dict(walk(frozenset(keys).__contains__))
-        yield from (gathered[key] for key in keys if key in gathered)
-    done = frozenset(first)
-    for _, task in walk(lambda key: key not in done):
-        yield task
+    again = frozenset(failed(job, job.params.get(AGAIN, ())).values_list("key", flat=True))
+    yield from in_order(lambda key: key not in again)
+    if again:
+        _take_up(job, again, report)
+        yield from in_order(again.__contains__)
+
+
+def _take_up(job: Job, keys: Collection[str], report: JobReport) -> None:
+    """Their failures are forgotten only now: whatever ended this job before, it left them as they were."""
+    report.flush()  # so that the counters are those of the ledger
+    ordered = sorted(keys)
+    with transaction.atomic():
+        report.prove()
+        for begin in range(0, len(ordered), AT_ONCE):
+            try_again(job.items.filter(key__in=ordered[begin : begin + AT_ONCE]))
+        job.params = {name: value for name, value in job.params.items() if name != AGAIN}
+        Job.objects.filter(pk=job.pk).update(params=job.params)
+    report.start_counting(_counters(job))
 
 
 def _first(job: Job, backup: Reading, lines: Iterator[Line]) -> Sequence[str]:
@@ -301,17 +346,21 @@ def _task(item: Item, line: Line, terms: Terms) -> Task | None:
     """None: nothing is left to write for this user."""
     begun = item.outcome == "unknown"
     intended = item.intended_at if begun else None
+    # What somebody confirmed is what is written: another plan of today may have more, or less. But a group
+    # that has a role by now needs the guard, whatever it was before.
+    shut = frozenset[str]() if Guard.PRIVILEGED in terms.choices.guards else terms.privileged
+    groups = tuple(name for name in item.groups if name not in shut)
+    kept_out = tuple(name for name in item.groups if name in shut)
     if item.action == Action.UPDATE:
-        # What somebody confirmed is what is written: another plan of today may have more, or less.
         confirmed = replace(
             line,
             action=Action.UPDATE,
             username=item.new_username,
             changes=tuple((name, old, new) for name, old, new in item.changes),
-            groups=tuple(item.groups),
+            groups=groups,
             seen=item.seen,
         )
-        return Task(confirmed, _begun(item), intended)
+        return Task(confirmed, _begun(item), intended, kept_out)
     if begun:
         if not item.new_sub and _another_s(line, terms):
             return None
@@ -319,8 +368,8 @@ def _task(item: Item, line: Line, terms: Terms) -> Task | None:
     elif line.action is not Action.CREATE:
         return None
     # Only the account that somebody saw in the plan is deleted.
-    line = replace(line, removes=item.removes, seen=item.seen)
-    return Task(line, _begun(item) if begun else None, intended)
+    line = replace(line, groups=groups, removes=item.removes, seen=item.seen)
+    return Task(line, _begun(item) if begun else None, intended, kept_out)
 
 
 def _another_s(line: Line, terms: Terms) -> bool:
@@ -357,7 +406,50 @@ def _begun(item: Item) -> Outcome:
     )
 
 
-def _ended(job: Job) -> Ended:
+def _as_planned(job: Job, stored: Plan, backup: Reading, facts: PoolFacts, report: JobReport) -> PoolFacts:
+    """The pool's facts now, with the schema that the plan saw. Raises Refusal where the plan does not hold.
+
+    All that a plan rests on holds until somebody is begun. From then on no other plan would finish those who
+    are, so that only what decides about them has to be as it was: the backup, the pool, how it tells people
+    apart, the choices. What was switched or added since, often to make the rest possible, may differ.
+    """
+    was = plan.digest(backup.sha256, facts, choices(stored.job)) == stored.digest
+    if not begun(job):
+        if not was:
+            raise Refusal(
+                "The backup or the pool's settings are not what they were when this plan was made. "
+                f"{so_far(job)} Make a new plan."
+            )
+        job.params = {**job.params, SCHEMA: sorted(facts.attributes)}
+        with transaction.atomic():
+            report.prove()
+            Job.objects.filter(pk=job.pk).update(params=job.params)
+        return facts
+    known = facts.attributes & frozenset(job.params.get(SCHEMA, facts.attributes))
+    planned = replace(facts, attributes=known, immutable=facts.immutable & known)
+    mail, triggers = _mail_of(stored, facts), tuple(stored.facts.get("triggers", facts.triggers))
+    then = replace(planned, mail=mail, triggers=triggers)
+    if not was and plan.digest(backup.sha256, then, stored.choices) != stored.digest:
+        raise Refusal(
+            "The backup is not what it was when this plan was made, or its pool another one. "
+            f"{so_far(job)} Make a new plan."
+        )
+    at_creation = job.params["messages"] == Messages.INVITE and not job.params.get(AFTERWARDS)
+    if at_creation and mail == SES != facts.mail:
+        # Cognito's own mail invites afterwards: whoever has an invitation already would get a second one.
+        raise Refusal(
+            "This restore invites people when it creates them, through SES, and the pool mails through "
+            f"Cognito now. {so_far(job)} Switch the pool's mail back to SES, then resume."
+        )
+    return planned
+
+
+def _mail_of(stored: Plan, facts: PoolFacts) -> str:
+    """What the pool mailed through when this was planned."""
+    return str(stored.facts.get("mail", facts.mail))
+
+
+def _ended(job: Job, unmade: Sequence[str]) -> Ended:
     counted = totals(job)
     result: dict[str, Any] = {name: counted[name] for name in counted if name != "total"}
     if "before" in job.result:
@@ -372,7 +464,11 @@ def _ended(job: Job) -> Ended:
         words += (
             f" {open_:,} of the plan {'was' if open_ == 1 else 'were'} not come to. Resume, or plan again."
         )
-    whole = not counted["failed"] and not open_
+    if unmade:
+        result["groups_not_made"] = list(unmade)
+        groups = "1 group was" if len(unmade) == 1 else f"{len(unmade):,} groups were"
+        words += f" {groups} not made: {', '.join(unmade)}. The log says why; then try again."
+    whole = not counted["failed"] and not open_ and not unmade
     return Ended(State.DONE if whole else State.DONE_WITH_FAILURES, words, result)
 
 

@@ -29,6 +29,7 @@ from backups.engine.undo import Task, undo, verdicts, ways_of
 from backups.models import Item, Job, Plan, database_now
 from backups.models.audit import Act
 from backups.reporting import JobReport
+from backups.runner.backup import back_up_first
 from backups.runner.ledger import intend, like
 from backups.runner.sources import read_side
 from backups.runner.words import Ended, Refusal
@@ -263,6 +264,7 @@ def carry_out_undo(job: Job, report: JobReport) -> Ended:
         pool = wiring.pool(job.region, job.pool_id)
         pool.facts()
         _copy(stored.job, job)
+        _back_up_first(job, report)
         report.start_counting(_counters(job))
         intend(
             Act.UNDO_INTENDED,
@@ -271,6 +273,7 @@ def carry_out_undo(job: Job, report: JobReport) -> Ended:
             restore=int(stored.choices["undo"]),
             delete=int(stored.counts["delete"]),
             put_back=int(stored.counts["put-back"]),
+            before=str(job.result.get("before", "")),
         )
         report.phase("Taking back", job.items.filter(outcome__in=("", "unknown")).count())
         undo(pool, _tasks(job), report)
@@ -282,8 +285,30 @@ def carry_out_undo(job: Job, report: JobReport) -> Ended:
         begun = job.items.filter(intended_at__isnull=False).exists()
         return Ended(State.PAUSED if begun else State.FAILED, f"{error} {so_far(job)}")
     counted = totals(job)
-    words = f"{so_far(job)} {counted['skipped']:,} left alone, {counted['failed']:,} failed."
-    return Ended(State.DONE_WITH_FAILURES if counted["failed"] else State.DONE, words, counted)
+    words = f"{so_far(job)} {counted['skipped']:,} left alone, {counted['failed']:,} failed.{_before(job)}"
+    state = State.DONE_WITH_FAILURES if counted["failed"] else State.DONE
+    return Ended(state, words, {**job.result, **counted})
+
+
+def _back_up_first(job: Job, report: JobReport) -> None:
+    """Once, before the first write, as a restore does it: what an undo deletes is nowhere else."""
+    begun = job.items.filter(intended_at__isnull=False).exists()
+    if "before" in job.result or begun or not _to_do(job).exists():
+        return
+    report.phase("Backing up the pool first")
+    key = back_up_first(
+        job, report, "Nothing was deleted or put back. Plan the undo anew when the cause is gone."
+    )
+    job.result = {**job.result, "before": key}
+    with transaction.atomic():
+        report.prove()
+        Job.objects.filter(pk=job.pk).update(result=job.result)
+    report.say("note", f"the pool as it was is kept: {key}")
+
+
+def _before(job: Job) -> str:
+    """Where the pool as it was is kept: a sentence behind another one, or ""."""
+    return f" The pool as it was before is kept: {job.result['before']}." if "before" in job.result else ""
 
 
 def totals(job: Job) -> dict[str, int]:
@@ -307,7 +332,8 @@ def _stopped(job: Job, report: JobReport, stop: Stop) -> Ended:
         raise stop
     report.flush()
     if stop.why == "cancel":
-        return Ended(State.CANCELLED, f"{so_far(job)} What was deleted cannot come back by itself.")
+        words = f"{so_far(job)} What was deleted cannot come back by itself.{_before(job)}"
+        return Ended(State.CANCELLED, words)
     if stop.why == "failures":
         why = "User after user failed for the same cause, so it stands still. Look at the cause, then resume."
         return Ended(State.PAUSED, f"{why} {so_far(job)}")
@@ -335,9 +361,12 @@ def _counters(job: Job) -> dict[str, int]:
     return {**counted, "total": total, "left": total - over}
 
 
+def _to_do(job: Job) -> QuerySet[Item]:
+    return job.items.filter(action__in=(What.DELETE, What.PUT_BACK), outcome__in=("", "unknown"))
+
+
 def _tasks(job: Job) -> Iterator[Task]:
-    to_do = job.items.filter(action__in=(What.DELETE, What.PUT_BACK), outcome__in=("", "unknown"))
-    for items in chunks(to_do.order_by("position", "pk")):
+    for items in chunks(_to_do(job).order_by("position", "pk")):
         for item in items:
             yield Task(
                 key=item.key,

@@ -97,10 +97,18 @@ def told(event: Event) -> list[tuple[str, str]]:
     if event.kind == "phase":
         total = data.get("total")
         return [("phase", f"{data.get('phase', '')}{'' if total is None else f' · {number(total)}'}")]
-    lines = [(str(line.get("kind", "")), str(line.get("text", ""))) for line in data.get("lines", [data])]
+    lines = [_line(line) for line in data.get("lines", [data])]
     if data.get("more"):
         lines.append(("note", f"and {plural(data['more'], 'line')} more in the same moment, counted above"))
     return lines[::-1]
+
+
+def _line(line: dict[str, Any]) -> tuple[str, str]:
+    kind, text = str(line.get("kind", "")), str(line.get("text", ""))
+    if kind != "check":
+        return kind, text
+    only = f" ({', '.join(line['ways'])} only)" if line.get("ways") else ""
+    return f"check: {line.get('state', '')}", f"{text}{only} {line.get('remedy', '')}".strip()
 
 
 @register.filter
@@ -260,22 +268,30 @@ def bar(cut: list[Segment]) -> dict[str, Any]:
 @register.inclusion_tag("jobs/_acts.html", takes_context=True)
 def acts(context: template.Context, job: Job) -> dict[str, Any]:
     """The buttons that the job has now, and what a cancel keeps."""
+    may_resume = actions.may_resume(job)
+    of_users = may_resume and job.kind == Job.Kind.RESTORE
+    everybody, others = (unfinished(job), unfinished(job, ())) if of_users else (0, 0)
     return {
         "job": job,
         "csrf_token": context.get("csrf_token"),
         "may_pause": job.kind in PEOPLE_AT_A_TIME
         and job.state in (State.QUEUED, State.RUNNING, State.WAITING)
         and not job.wants,
-        "may_resume": actions.may_resume(job),
-        "unfinished": unfinished(job) if job.over and job.kind == Job.Kind.RESTORE else 0,
+        "may_resume": may_resume,
+        "unfinished": everybody,
+        "failed": everybody - others if others or not job.over else 0,  # who can be gone on without
+        "unmade": len(job.result.get("groups_not_made", ())),
         "may_cancel": not job.over and job.wants != "cancel",
         "kept": _kept(job),
     }
 
 
 @register.inclusion_tag("jobs/_log.html")
-def log(job: Job, before: str = "") -> dict[str, Any]:
-    """The log, newest line first: everything so far, a page of it at a time."""
+def log(job: Job, before: str = "", reload: bool = False) -> dict[str, Any]:
+    """The log, newest line first: everything so far, a page of it at a time.
+
+    ``reload``: its page is another one when the job is over.
+    """
     lines = Event.objects.filter(job=job, kind__in=LOGGED).order_by("-id")
     earlier = before.isascii() and before.isdigit() and len(before) < 19
     if earlier:
@@ -288,6 +304,7 @@ def log(job: Job, before: str = "") -> dict[str, Any]:
         "earlier": earlier,
         "newest": shown[0].pk if shown else 0,  # what the page has; the stream goes on from there
         "follows": not job.over and not earlier,
+        "reload": reload,
     }
 
 

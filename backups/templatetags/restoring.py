@@ -19,7 +19,7 @@ STEPS = ((1, "What"), (2, "Where and how"), (3, "Preflight"), (4, "Confirm"))
 ALLOW = {
     Guard.ENABLE: "re-enable users who are disabled in the pool",
     Guard.PRIVILEGED: "put users into privileged groups: those with an IAM role, or named in the settings",
-    Guard.NEWER: "overwrite users who were changed after the backup was made",
+    Guard.NEWER: "fill or overwrite users who were changed after the backup was made",
     Guard.REPLACE: "delete accounts that somebody began to register under a user’s address and never "
     "confirmed, and create the user",
 }
@@ -69,6 +69,7 @@ def notices(plan: Plan, source: Backup | None) -> dict[str, Any]:
         "outside": list(_outside(plan.counts)),
         "written": list(_written(plan)),
         "create": plan.counts.get("create", 0),
+        "update": plan.counts.get("update", 0),
         "may_reset": plan.counts.get("resettable"),
         "may_invite": plan.counts.get("invitable", 0),
     }
@@ -97,7 +98,7 @@ def _lost(plan: Plan, source: Backup | None) -> Iterator[Said]:
         yield Said("They set up second factors by app, passkeys and remembered devices again.")
     if users := counts.get("factors_lost"):
         had = _many(users, "user had a second factor, and comes", "users had a second factor, and come")
-        yield Said(f"{had} back without one.", "reason=missing-factor")
+        yield Said(f"{had} back without one.", "only=factor")
     elif counts.get("create") and facts.get("factors_known") is False:
         yield Said("This backup does not say who had a second factor.")
     if users := counts.get("reset_required"):
@@ -118,9 +119,11 @@ def _outside(counts: Mapping[str, Any]) -> Iterator[Said]:
     create, disabled = int(counts.get("create", 0)), int(counts.get("disabled", 0))
     if users := counts.get("unverified"):
         never = _many(users, "person", "people")
+        marked = any(reason.endswith("-unverified") for reason in counts.get("by_reason", ()))
         yield Said(
             f"{never} never had the e-mail verified: restored silently, they can neither sign in nor reset "
-            "their password by themselves."
+            "their password by themselves.",
+            "only=unverified" if marked else "",  # a plan of before there was such a reason names nobody
         )
     without = create - disabled - int(counts.get("invitable", create - disabled))
     if without > 0:

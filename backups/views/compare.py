@@ -20,9 +20,20 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
 from backups import access, actions, forms
+from backups.core.choices import Existing
 from backups.core.lifecycle import State
 from backups.models import Backup, Job, Pool
-from backups.runner.chosen import ALL, FORM, GROUPS, KINDS, MISSING, SETTINGS, Chosen, can_be_restored
+from backups.runner.chosen import (
+    ALL,
+    CHANGED,
+    FORM,
+    GROUPS,
+    KINDS,
+    MISSING,
+    SETTINGS,
+    Chosen,
+    can_be_restored,
+)
 from backups.runner.sources import FILE
 from backups.templatetags import comparison as said
 from backups.templatetags.context import revealed
@@ -100,10 +111,11 @@ def plan_these(request: HttpRequest, job: int) -> HttpResponse:
     """A restore plan for exactly the users whom the filters show."""
     forms.need(request, access.Action.PLAN)
     chosen = _chosen(request, _job(job), request.POST)
-    number = forms.given(request.POST, "number")
+    number, treated = forms.given(request.POST, "number"), forms.given(request.POST, "existing")
+    existing = Existing(treated) if treated in frozenset(Existing) else Existing.SKIP
     try:
         shown = int(number) if number.isascii() and number.isdigit() and len(number) < 19 else 0
-        plan = actions.plan_chosen(actions.actor_of(request), chosen, shown)
+        plan = actions.plan_chosen(actions.actor_of(request), chosen, shown, existing)
     except actions.Refused as refused:
         messages.error(request, str(refused))
         return HttpResponseRedirect(f"{reverse('comparison', args=[job])}?{urlencode(chosen.filters())}")
@@ -200,6 +212,7 @@ def _result(request: HttpRequest, job: Job) -> dict[str, Any]:
         "listed": listed,
         "cut": listed < tabs[ALL] and not result["whole"],
         "can_plan": restorable and chosen.kind == MISSING,
+        "can_write_over": restorable and chosen.kind == CHANGED,
         "missing": int(result["users"]["only_from"]) if restorable else 0,
         # Where not everybody is listed, whoever is missing is found by the plan itself.
         "plan_all": listed < tabs[ALL],

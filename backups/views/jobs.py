@@ -80,7 +80,10 @@ def cancel_job(request: HttpRequest, job: int) -> HttpResponse:
 
 @require_POST
 def resume_job(request: HttpRequest, job: int) -> HttpResponse:
-    """Go on from the ledger; of those who failed, with those of the causes that are named, or with all."""
+    """Go on from the ledger; of those who failed, with those of the causes that are named, or with all.
+
+    An empty cause is nobody's: who failed is left alone, and the others are gone on with.
+    """
     causes = request.POST.getlist("cause") or RETRIED
     return _ask(request, job, lambda actor, found: actions.resume(actor, found, causes))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 from urllib.parse import urlencode
 
@@ -18,6 +19,7 @@ from backups.core import plan as plans
 from backups.core.asked import NotAsked
 from backups.core.choices import Choices
 from backups.core.lifecycle import State
+from backups.core.preflight import duration
 from backups.models import Backup, Draft, Item, Job, Operator, Plan
 from backups.runner import decide
 from backups.runner.plan import choices_of
@@ -28,12 +30,24 @@ WRITES = ("create", "update")
 ACTIONS = (*WRITES, "skip", "cannot")
 ONLY = {
     "disabled": ("users who come back disabled", Q(action="create", enabled=False)),
+    "factor": ("users who had a second factor", Q(reason__startswith="missing-factor")),
+    "unverified": (
+        "users who cannot sign in by themselves where they are restored silently",
+        Q(reason__startswith="missing", reason__endswith="-unverified"),
+    ),
+    "again": ("users of whom somebody may say that they are the same", Q(reason__in=decide.MAY_BE_SAID)),
     "withheld": ("users who are kept out of privileged groups", ~Q(withheld=[])),
 }
 """What the list of users can be narrowed to besides a reason: in words, and as a filter."""
 DEFAULT = "default:"
 FILES = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
 FIELDS = ("messages", "reason", "typed", "share", "order", "first")
+NAMED = "try"
+"""The field for whom to try it with; where a form has it, nobody else is written to."""
+SHARES = (
+    ("1.0", 1.0, ": nobody else uses these pools now"),
+    ("0.5", 0.5, ": leave more to the application"),
+)
 CHOOSE = "Choose how people get in again: silent, invite or later. Nothing was written."
 NEVER = "No invitation would ever go out: all mails of a day are kept for codes (MAIL_RESERVE)."
 WAYS = {
@@ -71,8 +85,11 @@ def start_restore(request: HttpRequest, job: int) -> HttpResponse:
     made = Plan.objects.filter(job=found).first()
     if made is None:
         return _plan(request, found, "There is no plan to start yet. Nothing was written.", 409)
-    only = [key.replace("\0", "") for key in request.POST.getlist("only")]
+    only: list[str] | None = None
     try:
+        if NAMED in request.POST:
+            given[NAMED] = forms.given(request.POST, NAMED)
+            only = actions.named(made, given[NAMED])
         started = actions.start_restore(
             actions.actor_of(request),
             made,
@@ -83,10 +100,10 @@ def start_restore(request: HttpRequest, job: int) -> HttpResponse:
             share=_share(given["share"]),
             order=given["order"] or "backup",
             first=str(request.POST.get("first", "")).replace("\0", ""),
-            only=only or None,
+            only=only,
         )
     except actions.Refused as refused:
-        return _confirm(request, found, given["messages"], given, str(refused), refused.status)
+        return _confirm(request, found, given["messages"], given, str(refused), refused.status, only)
     return HttpResponseRedirect(reverse("job", args=[started.pk]))
 
 
@@ -187,13 +204,14 @@ def _confirm(
     given: dict[str, str],
     refused: str = "",
     status: int = 200,
+    only: list[str] | None = None,
 ) -> HttpResponse:
+    """``given``: as the form was sent, and ``only`` of whom; {} and None for a new one."""
     made = _made(job)
     ways = {way["name"]: way for way in _ways(made)} if made else {}
     if made is None or not _can_start(made) or messages not in ways:
         said = refused or ("" if made is None or not _can_start(made) else CHOOSE)
         return _plan(request, job, said, status if refused else 400 if said else 200)
-    proposed = actions.proposed(made)
     context = {
         "job": job,
         "plan": made,
@@ -205,16 +223,33 @@ def _confirm(
             for check in made.checks
             if check["state"] == "warn" and (not check["ways"] or messages in check["ways"])
         ],
-        "proposed": proposed,
-        "try_type": actions.confirmation(made, proposed) if proposed else "",
         "to_type": actions.confirmation(made),
         "groups": actions.groups_of(made),
-        "share": settings.QUOTA_SHARE,
+        "shares": [
+            (typed, f"{share:g}{words}", _at_least(made.counts, messages, share))
+            for typed, share, words in (("", settings.QUOTA_SHARE, ", as set"), *SHARES)
+        ],
         "not_alone": actions.starting_refused(made),
-        "given": given,
+        "given": {} if NAMED in given else given,
+        "trial": _trial(made, given if NAMED in given else {}, only),
         "refused": refused,
     }
     return render(request, "restore/confirm.html", context, status=status)
+
+
+def _trial(made: Plan, given: dict[str, str], only: list[str] | None) -> dict[str, Any] | None:
+    """The form that tries the plan with a few; None where it writes one user, who would be everybody."""
+    if _writes(made) < 2:
+        return None
+    if not given:
+        proposed = actions.proposed(made)
+        given, only = {NAMED: "\n".join(proposed.values())}, list(proposed)
+    return {
+        "given": given,
+        "names": given[NAMED],
+        "place": actions.confirmation(made).rpartition(" ")[0],
+        "to_type": actions.confirmation(made, only) if only else "",
+    }
 
 
 def _of_plan(request: HttpRequest, job: Job, made: Plan) -> dict[str, Any]:
@@ -256,19 +291,26 @@ def _ways(made: Plan) -> list[dict[str, Any]]:
     return [_way(made, name) for name in WAYS]
 
 
+def _at_least(counts: Mapping[str, Any], way: str, share: float) -> str:
+    """The least time at this share of the quotas, in words; "" where an older plan does not say."""
+    whole = counts.get("seconds", {}).get(way)
+    return duration(whole / share) if whole else ""
+
+
 def _way(made: Plan, name: str) -> dict[str, Any]:
     counts = made.counts
     mails, codes = counts.get("mails", {}).get(name, 0), counts.get("codes", {}).get(name, 0)
     limit, need = counts.get("mail_limit"), counts.get("needs", {}).get(name, {})
-    never = name == "invite" and need and not need.get("last")
+    never = limit and name == "invite" and need and not need.get("last")  # of SES, a check says it
     return {
         "name": name,
         "words": WAYS[name],
         "mails": mails,
         "codes": codes,
         "days": -(-(mails + codes) // limit) if limit else 0,
-        "last": need.get("last"),
+        "last": need.get("last") if need.get("owed") or need.get("codes") else None,
         "out": need.get("out", 0),
+        "time": _at_least(counts, name, settings.QUOTA_SHARE),
         "refused": NEVER if never else actions.stopped(made, name),
     }
 

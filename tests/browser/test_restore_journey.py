@@ -122,7 +122,7 @@ def test_from_a_refused_guest_to_everybody_restored(default: Product, sit: Sit, 
     iva.fits()
     for page in ("Aftercare", "Identity map", "Report", "Who is in again"):
         iva.page.goto(restore)
-        iva.link(page).first.click()
+        iva.page.get_by_role("link", name=page, exact=True).click()
         expect(iva.page).not_to_have_url(restore)
         iva.fits()
     iva.button("Read the pool now").click()

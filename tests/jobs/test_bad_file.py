@@ -50,8 +50,9 @@ def strange() -> list[tuple[Entry, str, str]]:
         (person("twins", "7"), "skipped", "duplicate"),  # another one under the same sub
         (person("", "8", username="8"), "skipped", "no-email"),
         (person("long", name="x" * 2049), "skipped", "too-long"),
-        (person("badge", custom_badge="123456"), "failed", "refused"),
-        (person("short", custom_badge="1"), "failed", "refused"),
+        (person("badge", custom_badge="123456"), "skipped", "wrong-length"),
+        (person("short", custom_badge="1"), "skipped", "wrong-length"),
+        (person("born", birthdate="1815"), "skipped", "wrong-length"),
         (person("grade", custom_grade="first"), "failed", "refused"),
         (person("graded", custom_grade="1.5", custom_badge="12345"), "created", ""),
         (person("stranger", custom_strange="1"), "skipped", "unknown-attribute"),

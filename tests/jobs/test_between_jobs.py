@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from backups import actions
-from backups.core.choices import Choices, Existing
+from backups.core.choices import Choices, Existing, Guard
 from backups.core.lifecycle import State
 from backups.engine import restore as engine
 from backups.engine.ports import Cause, Outcome
 from backups.models import Item, Job
 from backups.reporting import JobReport
-from backups.runner import ledger
+from backups.runner import decide, ledger
 from tests.jobs.conftest import IVA, Account
 from tests.jobs.test_restores import OVER, Killed, Team, person
 
@@ -54,7 +54,7 @@ def test_a_stranger_is_nobody_whom_a_failed_create_was_for(team: Team) -> None:
     team.pool._faults.clear()
     registers(team, 1, name="Stranger")
     line = row(team.plan().job, 1)
-    assert (line.action, line.reason, line.detail) == ("skip", "unfinished", str(failed.pk))
+    assert (line.action, line.reason, line.detail) == ("skip", "perhaps-made", str(failed.pk))
     assert (line.new_sub, line.new_username) == ("", "")
     job = team.run(team.start(team.plan()))
     assert row(job, 1).new_sub == ""
@@ -125,6 +125,74 @@ def killed(*_: object) -> None:
     raise Killed
 
 
+def test_somebody_may_say_that_a_create_without_an_answer_made_who_is_there(team: Team) -> None:
+    team.lose(1)
+    team.pool.fail("create_user", Cause.LOST, after=True)
+    team.pool.fail("get_user", Cause.DENIED, times=99)
+    team.run(team.start(team.plan()))
+    team.pool._faults.clear()
+    first = team.plan()
+    assert [one.key for one in decide.found(first).again] == [team.key(first, 1)]
+    choices = decide.decided(first, people=[team.key(first, 1)])
+    line = row(team.plan(choices).job, 1)
+    assert (line.reason, line.new_sub) == ("exists", sub(team, 1))
+
+
+def test_whom_a_restore_that_is_over_left_unfinished_a_new_plan_finishes(team: Team) -> None:
+    team.lose(1, 2, 4)
+    team.pool.fail("add_to_group", Cause.DENIED, times=2)
+    first = team.run(team.start(team.plan()))
+    assert (first.state, first.result["failed"]) == (State.DONE_WITH_FAILURES, 2), first.sentence
+    made, kept = team.pool.calls["create_user"], dict(team.pool.passwords)
+    assert not team.pool.memberships["admins"] & {sub(team, 1), sub(team, 2)}
+
+    plan = team.plan()
+    line = row(plan.job, 1)
+    assert (line.action, line.reason, line.detail) == ("update", "finish", "admins")
+    assert (line.new_sub, plan.counts["create"], plan.counts["update"]) == (sub(team, 1), 0, 2)
+    job = team.run(team.start(plan))
+    assert (job.state, job.result["updated"]) == (State.DONE, 2), job.sentence
+    assert team.pool.memberships["admins"] >= {sub(team, 1), sub(team, 2)}
+    assert (team.pool.calls["create_user"], team.pool.passwords) == (made, kept)
+    assert not team.pool.messages.total()
+    assert sub(team, 1) in "".join(actions.identity_map(IVA, job))
+
+    again = team.plan()
+    assert (row(again.job, 1).reason, again.counts["update"]) == ("exists", 0)
+    assert try_again(team, first).state == State.DONE, "and who goes on with the first does no harm"
+
+
+def test_who_is_in_the_groups_by_now_joins_none_of_them_again(team: Team) -> None:
+    team.lose(1)
+    team.pool.fail("groups_of", Cause.DENIED, times=99)
+    first = team.run(team.start(team.plan()))
+    assert (first.state, row(first, 1).outcome) == (State.DONE_WITH_FAILURES, "failed"), first.sentence
+    team.pool._faults.clear()
+    line = row(team.plan().job, 1)
+    assert (line.action, line.reason, line.new_sub) == ("skip", "exists", sub(team, 1))
+
+
+def test_who_was_to_be_disabled_again_is_and_nobody_gets_a_password_by_being_finished(team: Team) -> None:
+    team.pool.disable_user(sub(team, 4))
+    team.backup = team.run(actions.start_backup(IVA, team.account.row(team.pool))).result["key"]
+    team.lose(1, 4, 5)
+    team.pool.fail("disable_user", Cause.DENIED)
+    team.pool.fail("set_password", Cause.DENIED, times=2)
+    first = team.start(team.plan())
+    team.run(first)
+    assert first.result["failed"] == 3, first.sentence
+
+    plan = team.plan()
+    found = {number: (row(plan.job, number).action, row(plan.job, number).reason) for number in (1, 4, 5)}
+    assert found == {1: ("update", "finish-waits"), 4: ("update", "finish"), 5: ("skip", "waits")}
+    job = team.run(team.start(plan, "invite"))
+    assert (job.state, job.result["updated"]) == (State.DONE, 2), job.sentence
+    entry = team.pool.get(person(4))
+    assert entry and entry["Enabled"] is False
+    assert not team.pool.passwords and not team.pool.messages.total()
+    assert row(job, 5).new_sub == sub(team, 5)
+
+
 # --- gone since the plan -----------------------------------------------------------------------------
 
 
@@ -191,7 +259,7 @@ def test_whom_another_job_invited_gets_no_password_from_a_second_try(team: Team,
 @pytest.mark.parametrize("existing", list(Existing))
 def test_nor_where_it_was_not_known_what_became_of_the_create(team: Team, existing: Existing) -> None:
     team.lose(1, 2)
-    plan = team.plan(Choices(existing=existing))
+    plan = team.plan(Choices(existing=existing, guards=frozenset({Guard.NEWER})))
     team.pool.fail("create_user", Cause.LOST, times=99)
     first = team.run(team.start(plan))
     assert first.items.filter(outcome="failed", reason="silent", new_sub="").count() == 2
@@ -233,6 +301,19 @@ def test_an_administrator_whose_create_was_lost_is_still_ours(team: Team, settin
     assert (job.state, job.result["created"]) == (State.DONE, 1), job.sentence
 
 
+def test_an_administrator_who_was_not_chosen_is_in_the_map_once_the_application_makes_them(
+    team: Team, settings: Any
+) -> None:
+    settings.APPLICATION_ADMIN_EMAILS = [person(1)]
+    team.lose(1, 2)
+    job = team.run(team.start(team.plan(Choices(users=(person(2),)))))
+    admin = row(job, 1)
+    assert (admin.outcome, admin.reason, admin.new_sub) == ("skipped", "administrator-missing", "")
+    assert (job.state, job.result["created"]) == (State.DONE, 1), job.sentence
+    team.pool.add(person(1), status="FORCE_CHANGE_PASSWORD")
+    assert f"{admin.old_sub},{sub(team, 1)}," in "".join(actions.identity_map(IVA, job))
+
+
 # --- when the start is stopped -----------------------------------------------------------------------
 
 
@@ -241,7 +322,7 @@ def test_those_who_wait_for_their_invitation_were_written(team: Team) -> None:
     job = team.start(team.plan(), "invite")
     team.pool.mails_left = 1
     assert team.run(job).state == State.WAITING
-    team.pool.mail = "DEVELOPER"
+    team.pool.case_sensitive = True  # another pool, as it were
     try_again(team, job)
     assert job.state == State.PAUSED
     assert "3 users were created and stay, 2 of them unfinished." in job.sentence
@@ -263,6 +344,6 @@ def test_those_who_were_updated_were_written(team: Team) -> None:
     team.pool.fail("create_user", Cause.REFUSED)
     job = team.run(team.start(plan))
     assert (job.state, job.result["updated"]) == (State.DONE_WITH_FAILURES, 1), job.sentence
-    team.pool.mail = "DEVELOPER"
+    team.pool.case_sensitive = True  # another pool, as it were
     try_again(team, job)
     assert "Nobody was created; 1 user was updated or begun." in job.sentence

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
+from pytest_django import Settings
 
 from backups import actions, runner
-from backups.core.choices import Choices
+from backups.core.choices import Choices, Existing, Guard
 from backups.core.lifecycle import State
+from backups.core.snapshot import User
 from backups.models import AuditEntry, Backup, Difference, Job, Plan
 from backups.models.audit import Act
+from backups.runner import decide
 from backups.runner.chosen import Chosen
 from tests.fakes import FakePool
 from tests.jobs.conftest import IVA, Account
@@ -100,6 +103,49 @@ def test_the_restore_plans_again_and_finds_the_same_even_without_the_comparison(
     )
     assert job.state == State.DONE, job.sentence
     assert set(job.items.filter(outcome="created").values_list("label", flat=True)) == people(MISSING)
+
+
+def test_exactly_those_who_changed_are_written_over(
+    account: Account, team: FakePool, settings: Settings
+) -> None:
+    settings.RESTORE_APPROVALS = "never"
+    for number in (7, 8):
+        team.update_user(team._find(f"person{number}@uni.example")["Username"], {"name": "Somebody"})
+    comparison = compared(account, team)
+    chosen = Chosen(comparison.pk, "changed", field="name")
+    with pytest.raises(actions.Refused, match="choose whether empty fields are filled"):
+        actions.plan_chosen(IVA, chosen, 2)
+    team.update_user(team._find("person9@uni.example")["Username"], {"name": "Changed since"})
+    job = run(actions.plan_chosen(IVA, chosen, 2, Existing.OVERWRITE))
+    plan = Plan.objects.get(job=job)
+    assert set(job.items.values_list("label", "action", "reason")) == {
+        ("person7@uni.example", "skip", "newer"),
+        ("person8@uni.example", "skip", "newer"),
+    }
+    allowed = decide.decided(plan, guards=[Guard.NEWER])
+    job = run(actions.plan_again(IVA, job, allowed))
+    plan = Plan.objects.get(job=job)
+    assert set(job.items.values_list("label", "action")) == {
+        ("person7@uni.example", "update"),
+        ("person8@uni.example", "update"),
+    }
+    job = run(
+        actions.start_restore(
+            IVA,
+            plan,
+            messages="silent",
+            digest=plan.digest,
+            typed=actions.confirmation(plan),
+            reason="these two were overwritten by mistake",
+        )
+    )
+    assert (job.state, job.result["updated"]) == (State.DONE, 2), job.sentence
+    names = [name_of(team, number) for number in (7, 8, 9)]
+    assert names == ["Person 7", "Person 8", "Changed since"]
+
+
+def name_of(pool: FakePool, number: int) -> str:
+    return User.of(pool.get_user(f"person{number}@uni.example")).attributes["name"]
 
 
 def test_rows_that_are_not_what_they_were_end_the_plan_before_anything_is_read(

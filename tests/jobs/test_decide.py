@@ -129,6 +129,17 @@ def test_a_tick_is_taken_back(team: Team) -> None:
     assert decide.before(plan.job).again == frozenset()
 
 
+def test_who_was_made_again_by_a_tool_is_mapped_after_a_tick_and_gets_no_message(team: Team) -> None:
+    team.lose(3, 4)
+    team.pool.add(person(3), name="Anew", status="FORCE_CHANGE_PASSWORD")
+    first = team.plan()
+    assert line(first, 3).reason == "made-again"
+    assert labels(found(first).again) == [person(3)]
+    plan = team.again(first, people=[team.key(first, 3)])
+    there = team.pool.get(person(3))
+    assert there and (line(plan, 3).reason, line(plan, 3).new_username) == ("exists", there["Username"])
+
+
 def test_those_who_are_not_listed_are_ticked_together(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decide, "LISTED", 2)
     team.register_again(2, 3, 4, 5, 6)

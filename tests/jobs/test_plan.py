@@ -238,9 +238,21 @@ def test_who_came_first_was_not_made_by_us(account: Account, team: FakePool) -> 
         )  # fmt: skip
     Item.objects.create(job=job, key="old-f", position=9, label="f", action="create", new_sub="f")
     assert ledger.restored("abcdef") == {sub: {f"old-{sub}"} for sub in "abe"}
-    plan = Job(pk=0, pool_id=team.pool_id)
-    assert ledger.unfinished(plan) == {"b": job.pk, "e": job.pk}
-    assert ledger.unfinished(Job(pk=0, pool_id="another")) == {}
+    plan, another = Job(pk=0, pool_id=team.pool_id), Job(pk=0, pool_id="another")
+    began = {"b": job.pk, "e": job.pk}
+    assert (ledger.unfinished(plan), ledger.left(plan)) == (began, {})
+    assert (ledger.unfinished(another), ledger.left(another)) == ({}, {})
+    for state in (State.CANCELLED, State.FAILED, State.DONE_WITH_FAILURES):
+        Job.objects.filter(pk=job.pk).update(state=state)
+        assert (ledger.unfinished(plan), ledger.left(plan)) == ({}, began)
+    later = Job.objects.create(
+        kind="restore", queue="write", pool_id=team.pool_id, asked_by="x", asked_by_name="x"
+    )
+    row = {"job": later, "label": "x", "action": "update", "intended_at": when}
+    Item.objects.create(**row, key="old-b", position=0, new_sub="b", outcome="failed")
+    Item.objects.create(**row, key="old-e", position=1, new_sub="e", outcome="updated")
+    Item.objects.filter(job=job, key="old-b").update(new_sub="")
+    assert ledger.left(plan) == {"old-b": job.pk}, "who was finished since is left no more"
 
 
 def test_a_ledger_without_anybody_is_asked_once(

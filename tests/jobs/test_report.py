@@ -19,7 +19,7 @@ from backups.core.chain import START, digest
 from backups.core.lifecycle import State
 from backups.core.report import PARTS, README
 from backups.engine.ports import Cause, PortError
-from backups.models import Aftercare, AuditEntry, Backup, Catalogue, Job, Plan
+from backups.models import Aftercare, AuditEntry, Backup, Catalogue, Item, Job, Plan
 from backups.runner import report
 from tests.fakes import FakePool, FakeStore
 from tests.jobs.conftest import IVA, Account
@@ -53,13 +53,26 @@ def lose(pool: FakePool, *numbers: int) -> None:
         pool.delete_user(f"person{number}@uni.example")
 
 
-def a_restore(account: Account, backup: Backup, pool: FakePool) -> Job:
-    """Asked for, not yet run."""
+def a_restore(
+    account: Account,
+    backup: Backup,
+    pool: FakePool,
+    only: list[str] | None = None,
+    actor: actions.Actor = IVA,
+) -> Job:
+    """Asked for, not yet run; ``only``: e-mails of those whom it is tried with first."""
     planned = run(actions.plan_restore(IVA, backup.key, account.row(pool)))
     plan = Plan.objects.get(job=planned)
+    keys = None if only is None else list(planned.items.filter(email__in=only).values_list("key", flat=True))
+    typed = actions.confirmation(plan, keys)
     return actions.start_restore(
-        IVA, plan, messages="silent", digest=plan.digest, typed=actions.confirmation(plan), reason="INC-204"
+        actor, plan, messages="silent", digest=plan.digest, typed=typed, reason="INC-204", only=keys
     )
+
+
+def an_undo(plan: Plan) -> Job:
+    typed = actions.confirmation_of_undo(plan)
+    return actions.start_undo(IVA, plan, digest=plan.digest, typed=typed, reason="it was the wrong backup")
 
 
 @pytest.fixture
@@ -161,14 +174,7 @@ def test_whom_an_undo_deleted_is_not_in_the_map_any_more(restored: Job, team: Fa
     """Access that was moved to a sub which nobody has would be lost."""
     made = run(actions.plan_undo(IVA, restored))
     plan = Plan.objects.get(job=made)
-    undo = actions.start_undo(
-        IVA,
-        plan,
-        digest=plan.digest,
-        typed=actions.confirmation_of_undo(plan),
-        reason="it was the wrong backup",
-    )
-    assert run(undo).state == State.DONE
+    assert run(an_undo(plan)).state == State.DONE
     assert {row["email"] for row in rows("".join(actions.identity_map(IVA, restored)))} == {
         f"person{number}@uni.example" for number in (0, 2, 3, 5)
     }
@@ -176,6 +182,70 @@ def test_whom_an_undo_deleted_is_not_in_the_map_any_more(restored: Job, team: Fa
     acts = {json.loads(entry["body"])["act"] for entry in json.loads(parts.read("audit.json"))["entries"]}
     assert {"undo.asked", "undo.ended"} <= acts
     assert len(json.loads(parts.read("ledger.json"))["users"]) == 6
+
+
+def test_whom_an_undo_of_the_trial_deleted_is_not_in_the_map_of_everybody_either(
+    account: Account, team: FakePool
+) -> None:
+    backup = backed_up(account, team)
+    lose(team, 1, 4)
+    trial = run(a_restore(account, backup, team, only=[ADMIN]))
+    whole = run(a_restore(account, backup, team))
+    assert [job.result["created"] for job in (trial, whole)] == [1, 1]
+    assert ADMIN in {row["email"] for row in rows("".join(actions.identity_map(IVA, whole)))}
+    run(an_undo(Plan.objects.get(job=run(actions.plan_undo(IVA, trial)))))
+    assert team.get(ADMIN) is None
+    for job, mapped in ((trial, 0), (whole, 5)):
+        made = rows("".join(actions.identity_map(IVA, job)))
+        assert (len(made), ADMIN in str(made)) == (mapped, False)
+        assert [item.email for item in report.undone(job)] == [ADMIN]
+
+
+def test_an_undo_puts_every_map_that_it_changes_into_the_bucket_anew(
+    account: Account, team: FakePool
+) -> None:
+    """They are read without us: a sub in them that nobody has would take somebody's access away."""
+    backup = backed_up(account, team)
+    lose(team, 1)
+    before = run(a_restore(account, backup, team))
+    lose(team, 4)
+    trial = run(a_restore(account, backup, team, only=["person4@uni.example"]))
+    whole = run(a_restore(account, backup, team))
+    assert whole.state == State.DONE, whole.sentence
+    restores, old = (before, trial, whole), {}
+    for job in restores:
+        old[job.pk] = job.result
+    run(an_undo(Plan.objects.get(job=run(actions.plan_undo(IVA, trial)))))
+    for job in restores:
+        job.refresh_from_db()
+        changed = job != before  # nobody of its map was deleted
+        assert (job.result["report"] != old[job.pk]["report"]) == changed
+        assert {**job.result, "report": ""} == {**old[job.pk], "report": ""}
+        newest = max(key for key in kept(account.store) if f"/jobs/{job.pk}/" in key).rpartition("/")[0]
+        assert newest == job.result["report"]
+        assert [key for key in kept(account.store) if newest in key] == [f"{newest}/{name}" for name in FILES]
+        if changed:
+            for form in ("csv", "json", "sql"):
+                assert b"person4@" not in read(account.store, f"{newest}/identity-map.{form}")
+
+
+def test_an_undo_says_which_map_in_the_bucket_is_old(
+    restored: Job, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, put = restored.result, account.store.put
+
+    def no_report(key: str, chunks: Any) -> Any:
+        if key.startswith("_cognito-admin/jobs/"):
+            raise PortError("The bucket does not take it.", Cause.DENIED)
+        return put(key, chunks)
+
+    monkeypatch.setattr(account.store, "put", no_report)
+    undo = run(an_undo(Plan.objects.get(job=run(actions.plan_undo(IVA, restored)))))
+    assert undo.state == State.DONE and "2 users deleted" in undo.sentence
+    assert f"In the bucket the map of restore {restored.pk} still has whom this undo deleted" in undo.sentence
+    assert "The bucket does not take it." in undo.sentence
+    restored.refresh_from_db()
+    assert restored.result == told
 
 
 # --- the application's admins ---------------------------------------------------------------------
@@ -234,6 +304,39 @@ def test_who_only_took_the_admins_address_does_not_become_the_admin(
     assert report.admins_without(job) == [ADMIN, "admin@uni.example"]
     told = json.loads("".join(actions.identity_map(IVA, job, "json")))
     assert told["admins_without_identity"] == [ADMIN, "admin@uni.example"]
+
+
+def test_an_admin_who_has_a_google_account_too_is_in_the_map_once(
+    account: Account, team: FakePool, settings: Settings
+) -> None:
+    """Two old subs of one new sub stop the script: "The identity map is not one to one"."""
+    settings.APPLICATION_ADMIN_EMAILS = [ADMIN]
+    team.add(ADMIN, username="Google_1", status="EXTERNAL_PROVIDER", name="Person 1")
+    backup = backed_up(account, team)
+    team.remove("Google_1")
+    job = run(a_restore(account, backup, team))
+    assert set(job.items.filter(email=ADMIN).values_list("reason", flat=True)) == {"exists", "federated"}
+    made = rows("".join(actions.identity_map(IVA, job)))
+    assert [row["new_sub"] for row in made if row["email"] == ADMIN] == [team.get_user(ADMIN)["Username"]]
+    assert len({row["new_sub"] for row in made}) == len(made)
+    assert report.admins_without(job) == []
+
+
+@pytest.mark.parametrize("reason", ["federated", "duplicate"])
+def test_only_the_admins_own_row_gets_the_account_that_the_application_made(
+    account: Account, team: FakePool, settings: Settings, reason: str
+) -> None:
+    settings.APPLICATION_ADMIN_EMAILS = [ADMIN]
+    job = registered_again(account, team, verified=False)
+    own = job.items.get(email=ADMIN)
+    Item.objects.create(  # before it in the backup's file
+        **{"job": job, "key": "Google_1", "position": -1, "label": ADMIN, "email": ADMIN},
+        **{"old_username": "Google_1", "action": "skip", "outcome": "skipped", "reason": reason},
+    )
+    team.delete_user(ADMIN)
+    team.add(ADMIN, name="The application", status="FORCE_CHANGE_PASSWORD")
+    made = [row for row in rows("".join(actions.identity_map(IVA, job))) if row["email"] == ADMIN]
+    assert [row["old_sub"] for row in made] == [own.old_sub]
 
 
 def test_somebody_else_who_registered_again_is_not_in_the_map(account: Account, team: FakePool) -> None:
@@ -420,6 +523,23 @@ def test_who_resumed_a_restore_is_not_told_as_whoever_asked_for_it(
     resumed = choices["resumed"]
     assert [(one["by"], one["by_id"]) for one in resumed] == [("pol", pol.id)]
     assert choices["asked_at"] < resumed[0]["at"]
+
+
+@pytest.mark.parametrize("policy", ["never", "overwrite", "always"])
+def test_the_report_says_who_had_to_say_yes(
+    account: Account, team: FakePool, pol: actions.Actor, settings: Settings, policy: str
+) -> None:
+    backup = backed_up(account, team)
+    lose(team, 1)
+    of_a_terminal = run(a_restore(account, backup, team))
+    lose(team, 1)
+    settings.RESTORE_APPROVALS = "overwrite"
+    of_a_page = run(a_restore(account, backup, team, actor=pol))
+    settings.RESTORE_APPROVALS = policy
+    for job, terminal in ((of_a_terminal, True), (of_a_page, False)):
+        told = json.loads(opened(b"".join(actions.report(IVA, job))).read("approvals.json"))
+        needed = policy == "always" and not terminal
+        assert told == {"policy": policy, "terminal": terminal, "needed": needed, "approvals": []}
 
 
 def test_the_audit_extract_can_be_verified_by_itself(restored: Job) -> None:

@@ -302,9 +302,9 @@ def test_the_operators_own_are_proposed(team: Team, settings: Any) -> None:
     team.lose(1, 2)
     settings.OPERATOR_EMAILS = ["Person2@uni.example", person(5), "iva@uni.example"]
     plan = team.plan()
-    assert actions.proposed(plan) == [team.key(plan, 2)], "who stands needs no restore"
+    assert actions.proposed(plan) == {team.key(plan, 2): person(2)}, "who stands needs no restore"
     settings.OPERATOR_EMAILS = []
-    assert actions.proposed(plan) == []
+    assert actions.proposed(plan) == {}
 
 
 # --- who comes first ---------------------------------------------------------------------------------
@@ -431,7 +431,7 @@ def test_what_is_no_order_is_refused(team: Team) -> None:
     plan = team.plan()
     for words, first, said in (
         ("list", " \n", "Nobody is named who comes first"),
-        ("list", f"{person(1)}\n{person(5)}", "1 of those who come first are not restored .*: p••••@"),
+        ("list", f"{person(1)}\n{person(5)}", "1 of those who come first is not restored .*: p••••@"),
         ("groups", "beta\nadmins", "comes back into a group called beta"),
     ):
         with pytest.raises(actions.Refused, match=said):
@@ -447,7 +447,7 @@ def test_what_is_no_order_is_refused(team: Team) -> None:
 def test_a_job_has_the_share_of_the_quotas_that_was_chosen(
     team: Team, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    team.lose(1)
+    team.lose(3)
     plan, asked = team.plan(), list[float | None]()
 
     def pool(region: str, pool_id: str, share: float | None = None) -> FakePool:
@@ -467,6 +467,16 @@ def test_a_job_has_the_share_of_the_quotas_that_was_chosen(
     for wrong in (0.0, 0.01, 1.01, -1.0, float("nan")):
         with pytest.raises(actions.Refused):
             team.start(team.plan(), share=wrong)
+
+
+def test_what_the_quotas_allow_is_of_all_steps(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A group each: 20 users a second get theirs at a share of 0.8, though 24 would get a password."""
+    monkeypatch.setattr(wiring, "pace", lambda region, share=None: Pace(FakeClock(), share or 0.8))
+    team.lose(1, 2)
+    plan = team.plan()
+    assert plan.counts["memberships"] == 2
+    assert plan.counts["seconds"]["silent"] == pytest.approx(2 / 25), "with all of the quotas"
+    assert team.run(team.start(plan)).counters["at_most"] == 20
 
 
 def test_a_share_of_ones_own_is_another_pace() -> None:

@@ -447,7 +447,7 @@ def test_who_failed_is_tried_again_when_the_cause_is_gone(account: Account, team
     job = run(start(planned(account, backup, team)))
     assert (job.state, job.result["created"], job.result["failed"]) == (State.DONE_WITH_FAILURES, 1, 2)
     again = planned(account, backup, team)
-    assert again.counts["by_reason"]["unfinished"] == 2, "a new plan says so, and calls nobody finished"
+    assert again.counts["by_reason"]["finish"] == 2, "a new plan says so, and finishes them"
 
     run(actions.resume(IVA, job))
     assert (job.state, job.result["created"], job.result["failed"]) == (State.DONE, 3, 0)

@@ -109,6 +109,67 @@ def test_an_undo_right_after_a_restore_leaves_the_pool_as_it_was(
     assert "uni.example" not in "".join(AuditEntry.objects.values_list("body", flat=True))
 
 
+def test_the_pool_is_backed_up_and_checked_before_anything_is_taken_back(
+    account: Account, team: FakePool, backup: Backup
+) -> None:
+    lose(team, 1)
+    team.update_user(BOB, {"name": "Somebody"})
+    restore = restored(account, backup, team, choices=OVER)
+    there = emails(team)
+    job = run(start(planned(restore)))
+    assert (job.state, job.result["deleted"], job.result["updated"]) == (State.DONE, 1, 1), job.sentence
+    made = Backup.objects.get(key=job.result["before"])
+    assert (made.made_by, made.checked, made.state) == ("before-restore", True, "complete")
+    users = json.loads(b"".join(account.store.open(made.data_key)))
+    assert {User.of(entry).email for entry in users} == there, "with whom the undo deleted"
+    assert job.sentence.endswith(f" The pool as it was before is kept: {made.key}.")
+    intended = AuditEntry.objects.get(act=Act.UNDO_INTENDED)
+    assert intended.details["before"] == made.key
+    assert "before" not in AuditEntry.objects.get(act=Act.UNDO_ENDED).details
+    assert f"the pool as it was is kept: {made.key}" in str([event.data for event in job.events.all()])
+
+
+@pytest.mark.parametrize("fault", ["put", "open"])
+def test_without_a_checked_backup_nothing_is_taken_back(
+    account: Account, team: FakePool, backup: Backup, fault: str
+) -> None:
+    lose(team, 1)
+    job = start(planned(restored(account, backup, team)))
+    there = emails(team)
+    account.store.fail(fault, Cause.DENIED, times=99)
+    run(job)
+    assert (job.state, emails(team)) == (State.FAILED, there)
+    assert "Nothing was deleted or put back. Plan the undo anew when the cause is gone." in job.sentence
+    assert not AuditEntry.objects.filter(act=Act.UNDO_INTENDED).exists()
+    end = AuditEntry.objects.get(act=Act.UNDO_ENDED)
+    assert end.result == "failed"
+    assert end.details | {"deleted": 0, "updated": 0, "skipped": 0, "failed": 0} == end.details
+    account.store._faults.clear()
+    assert run(start(planned(Job.objects.get(pk=job.params["undo"])))).state == State.DONE
+
+
+def test_an_undo_that_goes_on_keeps_the_backup_of_before_it_began(
+    account: Account, team: FakePool, backup: Backup
+) -> None:
+    lose(team, 1, 2, 4)
+    job = start(planned(restored(account, backup, team)))
+    made = Backup.objects.count()
+    real = team.delete_user
+
+    def paused(username: str) -> None:
+        Job.objects.filter(pk=job.pk).update(wants="pause")
+        real(username)
+
+    team.delete_user = paused  # type: ignore[method-assign]
+    run(job)
+    assert job.state == State.PAUSED, job.sentence
+    key = job.result["before"]
+    team.delete_user = real  # type: ignore[method-assign]
+    run(actions.resume(IVA, job))
+    assert (job.state, job.result["before"], job.result["deleted"]) == (State.DONE, key, 3)
+    assert Backup.objects.count() == made + 1
+
+
 def test_who_is_used_changed_or_gone_stays_and_is_listed_with_the_reason(
     account: Account, team: FakePool, backup: Backup
 ) -> None:
@@ -482,6 +543,8 @@ def test_a_pool_that_does_not_answer_pauses_what_has_begun(
     run(job)
     assert job.state == State.FAILED
     assert "Nobody was deleted" in job.sentence
+    end = AuditEntry.objects.get(act=Act.UNDO_ENDED)
+    assert end.details | {"deleted": 0, "updated": 0, "skipped": 0, "failed": 0} == end.details
 
 
 def test_a_worker_that_was_killed_is_followed_by_another(

@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from backups.actions import AT_ONCE
-from backups.models import AuditEntry, Difference, Job, Pool
+from backups.models import AuditEntry, Difference, Job, Plan, Pool
 from backups.models.audit import Act
 from tests.web.pages import NAME, POOL_ID, a_backup, a_job, a_pool, enter, reveal, text
 
@@ -807,11 +807,64 @@ def test_filters_choose_fewer_and_the_plans_page_says_which(iva: Client) -> None
     assert "person1@" not in planned.content.decode()
 
 
-def test_other_kinds_are_not_planned(iva: Client) -> None:
-    job = a_comparison()
-    assert "Plan a restore of this" not in text(iva.get(f"/compare/{job.pk}/", {"kind": "changed"}))
+@pytest.mark.parametrize(
+    ("existing", "said"),
+    [("overwrite", "overwrite fields that differ"), ("fill", "fill empty fields")],
+)
+def test_who_changed_is_planned_to_be_written_over_as_somebody_says(
+    iva: Client, existing: str, said: str
+) -> None:
     a_pool()
-    page = iva.post(f"/compare/{job.pk}/plan/", {"kind": "changed", "number": "1"}, follow=True)
+    job = a_comparison()
+    page = iva.get(f"/compare/{job.pk}/", {"kind": "changed", "field": "email"}).content.decode()
+    form = page.split(f'action="/compare/{job.pk}/plan/"')[-1].split("</form>")[0]
+    assert 'name="kind" value="changed"' in form and 'name="field" value="email"' in form
+    assert "Plan to overwrite what differs in this user" in form
+    assert "Plan to fill empty fields of this user" in form and "Plan a restore of" not in form
+    sent = {"kind": "changed", "q": "", "field": "email", "security": "", "number": "1"}
+    response = iva.post(f"/compare/{job.pk}/plan/", sent | {"existing": existing})
+    plan = Job.objects.get(kind=Job.Kind.PLAN)
+    assert response.headers["Location"] == f"/restore/{plan.pk}/"
+    choices = plan.params["choices"]
+    assert (choices["existing"], choices["guards"]) == (existing, []), "every guard is off"
+    assert (choices["chosen"]["kind"], choices["chosen"]["users"]) == ("changed", 1)
+    told = AuditEntry.objects.get(act=Act.PLAN_ASKED).details
+    assert (told["existing"], told["chosen"]["kind"]) == (existing, "changed")
+
+    Job.objects.filter(pk=plan.pk).update(state="failed")
+    iva.post(f"/restore/{plan.pk}/again/")
+    assert Job.objects.latest("pk").params == plan.params, "planned again, they are written over again"
+    Job.objects.exclude(pk=plan.pk).filter(kind=Job.Kind.PLAN).delete()
+    a_plan_of(plan)
+    assert f"who exists: {said}" in text(iva.get(f"/restore/{plan.pk}/"))
+
+
+def a_plan_of(job: Job) -> None:
+    """As if the worker had made it, with nobody in it."""
+    Job.objects.filter(pk=job.pk).update(state="planned")
+    Plan.objects.create(
+        job=job, digest="d", source="b", source_sha256="s", choices={}, read_at=timezone.now(),
+        counts={"create": 0, "update": 0, "skip": 0, "cannot": 0, "groups": 0, "memberships": 0},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("existing", [{}, {"existing": "skip"}, {"existing": "all"}])
+def test_who_changed_is_not_planned_while_nobody_says_how(iva: Client, existing: dict[str, str]) -> None:
+    a_pool()
+    job = a_comparison()
+    page = iva.post(f"/compare/{job.pk}/plan/", {"kind": "changed", "number": "1"} | existing, follow=True)
+    assert "Who changed is in the pool: choose whether empty fields are filled" in text(page)
+    assert not Job.objects.filter(kind=Job.Kind.PLAN).exists()
+
+
+@pytest.mark.parametrize("kind", ["only_to", "anew", "again", "ambiguous", "all", "groups"])
+def test_other_kinds_are_not_planned(iva: Client, kind: str) -> None:
+    job = a_comparison()
+    page = iva.get(f"/compare/{job.pk}/", {"kind": kind})
+    assert "Plan a restore of this" not in text(page) and "Plan to " not in text(page)
+    a_pool()
+    sent = {"kind": kind, "number": "1", "existing": "overwrite"}
+    page = iva.post(f"/compare/{job.pk}/plan/", sent, follow=True)
     assert "The page showed 1, and 0 fit by now" in text(page)
     assert not Job.objects.filter(kind=Job.Kind.PLAN).exists()
 
@@ -842,7 +895,7 @@ def test_a_comparison_whose_rows_are_gone_plans_nothing(iva: Client) -> None:
     job = a_comparison()
     Difference.objects.filter(job=job).delete()
     page = iva.post(f"/compare/{job.pk}/plan/", {"kind": "only_from", "number": "0"}, follow=True)
-    assert "Nobody who is missing was chosen" in text(page)
+    assert "Nobody who is missing or changed was chosen" in text(page)
     assert not Job.objects.filter(kind=Job.Kind.PLAN).exists()
 
 

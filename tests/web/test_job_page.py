@@ -106,11 +106,8 @@ def test_who_failed_for_a_cause_that_may_be_gone_is_tried_again_by_that_cause(iv
     assert page.count("Try 1 user again") == 2, "a second mail might go out to the third"
     iva.post(f"/jobs/{job.pk}/resume/", {"cause": "denied"})
     job.refresh_from_db()
-    assert job.state == "queued"
-    assert sorted(job.items.filter(outcome="failed").values_list("reason", flat=True)) == [
-        "maybe-invited",
-        "refused",
-    ]
+    assert (job.state, job.params["again"]) == ("queued", ["denied"])
+    assert job.items.get(position=6).reason == "denied", "until the job comes to them"
 
 
 def test_one_try_takes_up_everybody_of_a_reason_whatever_its_detail(iva: Client) -> None:
@@ -121,8 +118,45 @@ def test_one_try_takes_up_everybody_of_a_reason_whatever_its_detail(iva: Client)
     assert page.count("Try 4 users again") == 1
     assert page.count("Try ") == 1
     iva.post(f"/jobs/{job.pk}/resume/", {"cause": "refused"})
-    assert not job.items.filter(outcome="failed").exists()
+    job.refresh_from_db()
+    assert job.params["again"] == ["refused"]
     assert AuditEntry.objects.get(act="job.resumed").details == {"users": 4, "causes": ["refused"]}
+
+
+@pytest.mark.parametrize("state", ["paused", "cancelled"])
+def test_the_others_are_gone_on_with_alone(iva: Client, state: str) -> None:
+    job = a_restore(state)
+    an_item(job, 6)
+    page = iva.get(f"/jobs/{job.pk}/").content.decode()
+    assert "Go on without 1 failed user<" in page
+    assert "Who failed before is tried again only when the others are done" in page
+    form = page.split("Go on without")[0].rpartition("<form")[2]
+    assert '<input type="hidden" name="cause" value="">' in form
+    iva.post(f"/jobs/{job.pk}/resume/", {"cause": ""})
+    job.refresh_from_db()
+    assert (job.state, job.params["again"]) == ("queued", [])
+    assert AuditEntry.objects.get(act="job.resumed").details["causes"] == []
+
+
+def test_where_there_are_no_others_or_nobody_failed_they_are_not_offered(iva: Client) -> None:
+    job = a_restore("paused")
+    for state, offered in (("paused", True), ("running", False), ("cancelled", False)):
+        Job.objects.filter(pk=job.pk).update(state=state)
+        assert ("Go on without" in text(iva.get(f"/jobs/{job.pk}/"))) == offered, state
+    an_item(job, 6)
+    job.items.filter(outcome="failed").update(outcome="")
+    assert "Go on without" not in text(iva.get(f"/jobs/{job.pk}/"))
+
+
+def test_a_group_that_was_not_made_can_be_tried_again(iva: Client) -> None:
+    job = a_restore("done_with_failures")
+    job.items.filter(outcome="failed").update(outcome="created")
+    assert "Try to make" not in text(iva.get(f"/jobs/{job.pk}/"))
+    Job.objects.filter(pk=job.pk).update(result={"groups_not_made": ["editors"]})
+    assert "Try to make 1 group again" in text(iva.get(f"/jobs/{job.pk}/"))
+    iva.post(f"/jobs/{job.pk}/resume/")
+    job.refresh_from_db()
+    assert job.state == "queued"
 
 
 @pytest.mark.parametrize("outcome", ["", "unknown"])

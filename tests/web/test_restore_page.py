@@ -299,7 +299,31 @@ def test_through_ses_no_day_limit_is_claimed(iva: Client) -> None:
 
 
 def needing(last: str | None) -> dict[str, Any]:
-    return {"needs": {"invite": {"mails": 134, "codes": 0, "last": last, "out": 2}}}
+    return {"needs": {"invite": {"mails": 134, "owed": 134, "codes": 0, "last": last, "out": 2}}}
+
+
+def test_through_ses_it_is_said_when_the_last_person_is_in(iva: Client) -> None:
+    ways = {
+        "silent": {"mails": 0, "owed": 0, "codes": 121, "last": "2026-12-02T14:00:00+00:00", "out": 0},
+        "invite": {"mails": 134, "owed": 134, "codes": 0, "last": "2026-12-05T14:00:00+00:00", "out": 2},
+        "later": {"mails": 0, "owed": 0, "codes": 0, "last": "2026-12-24T14:00:00+00:00", "out": 0},
+    }
+    said = text(iva.get(f"/restore/{a_plan(counts={'mail_limit': None, 'needs': ways}).job_id}/"))
+    for day in ("2 December 2026", "5 December 2026"):
+        assert f"does not bind it, and the last person is back on {day} at the earliest." in said
+    assert "24 December" not in said, "nobody waits for a mail of that way"
+
+
+def test_where_ses_sends_nothing_no_reserve_is_blamed(iva: Client) -> None:
+    never = {"mails": 134, "owed": 134, "codes": 0, "last": None, "out": 0}
+    stop = Check("mail", State.STOP, "SES allows 0 mails in 24 hours.", "", ("invite",))
+    counts = {"mail_limit": None, "needs": {"invite": never}}
+    plan = a_plan(counts=counts, checks=[stop.as_json()])
+    page = iva.get(f"/restore/{plan.job_id}/")
+    assert "SES allows 0 mails in 24 hours." in text(page) and "MAIL_RESERVE" not in text(page)
+    refused = go(iva, plan, messages="invite")
+    assert refused.status_code == 409 and "SES allows 0 mails in 24 hours." in text(refused)
+    assert not Job.objects.filter(kind=Job.Kind.RESTORE).exists()
 
 
 def test_inviting_over_the_limit_takes_days_and_says_until_when(iva: Client) -> None:
@@ -389,6 +413,18 @@ def test_who_does_not_get_in_by_themselves_is_counted_and_listed(iva: Client) ->
     assert "come in by “forgot password”. 2 people can be invited by mail." in said
     assert "1 person never had the e-mail verified: restored silently, they can neither sign in" in said
     assert "1 of them has no e-mail at all" in said
+    plan.job.items.filter(position=0).update(reason="missing-factor-unverified", label="never")
+    plan.job.items.filter(position=1).update(reason="missing-unverified", label="helpless")
+    plan.counts["by_reason"] = {"missing-unverified": 1, "missing-factor-unverified": 1}
+    plan.save(update_fields=["counts"])
+    rows = lead_to(
+        iva,
+        plan,
+        "1 person never had the e-mail verified: restored silently, they can neither sign in nor reset their "
+        "password by themselves.",
+    )
+    assert "never" in rows and "helpless" in rows and rows.count("<tr>") == 3
+    assert "Only users who cannot sign in by themselves where they are restored silently." in rows
     rows = lead_to(iva, plan, "1 user was disabled, comes back disabled, and is never written to.")
     assert "closed" in rows and rows.count("<tr>") == 2 and "Only users who come back disabled." in rows
 
@@ -396,7 +432,8 @@ def test_who_does_not_get_in_by_themselves_is_counted_and_listed(iva: Client) ->
 def test_what_does_not_come_back_is_counted_and_listed(iva: Client) -> None:
     counts = {"factors_lost": 2, "reset_required": 3, "left_out": {"custom:team": 1}, "withheld": 1}
     plan = a_plan(create=4, counts=counts)
-    plan.job.items.filter(position__lt=2).update(reason="missing-factor")
+    plan.job.items.filter(position=0).update(reason="missing-factor")
+    plan.job.items.filter(position=1).update(reason="missing-factor-unverified")
     plan.job.items.filter(position=3).update(withheld=["root"])
     said = text(iva.get(f"/restore/{plan.job_id}/"))
     assert "3 users had to reset the password before; that mark does not come back." in said
@@ -447,6 +484,12 @@ def test_a_plan_that_changes_nobody_says_that_nothing_will_be_noticed(iva: Clien
     assert "What people will notice Nothing: nobody is created or changed by this plan." in said
 
 
+def test_a_plan_that_only_finishes_somebody_does_not_say_that_nobody_is_changed(iva: Client) -> None:
+    plan = a_plan(create=0, counts={"update": 1})
+    said = text(iva.get(f"/restore/{plan.job_id}/"))
+    assert "nobody is created or changed" not in said
+
+
 def test_what_the_plan_rests_on_can_be_read(iva: Client) -> None:
     facts = {
         "username_attributes": ["email"],
@@ -486,7 +529,7 @@ def undecided(**given: Any) -> Plan:
     plan.job.params |= {"choices": Choices(users=("ada",)).as_json()}
     plan.job.save()
     an_item(plan.job, 10, action="skip", reason="registered-again")
-    an_item(plan.job, 11, action="skip", reason="registered-again")
+    an_item(plan.job, 11, action="skip", reason="made-again")
     an_item(plan.job, 12, action="cannot", reason="required-attribute", detail="locale, phone_number")
     return plan
 
@@ -501,7 +544,9 @@ def test_what_can_be_decided_is_offered_with_its_count_and_nothing_is_ticked(iva
     assert "checked" not in form and 'name="default:locale" value=""' in form
     assert "person10@" not in form and form.count("p••••@uni.example") == 2
     said = text(page)
-    assert "Show all 2 who registered again" in said
+    assert "Show all 2, each with the reason" in said
+    listed = iva.get(page.request["PATH_INFO"], {"only": "again"}).content.decode().split('id="users"')[1]
+    assert listed.count("p••••@uni.example") == 2 and "was made again by somebody" in listed
     assert "locale : 1 user cannot come back without it." in said
     assert "phone_number : 1 user cannot come back without it. Nobody’s address is guessed." in said
     assert "leave out custom:team : 2 users cannot come back with it" in said
@@ -535,7 +580,7 @@ def test_what_was_decided_is_planned_told_and_can_be_taken_back(iva: Client) -> 
     assert Choices.of_json(job.params["choices"]) == chosen
     draft.refresh_from_db()
     assert draft.plan == job and Choices.of_json(draft.choices) == chosen
-    words = "1 person who registered again is the same person; where locale is missing: “en”; "
+    words = "1 person with a new account is the same person; where locale is missing: “en”; "
     words += "left out: custom:team"
     assert f"Decided on an earlier plan: {words}." in text(iva.get(f"/restore/draft/{draft.pk}/how/"))
 
@@ -683,19 +728,6 @@ def test_what_to_know_of_the_chosen_way_stands_beside_the_button(iva: Client) ->
     assert "Mails go out." not in said and "All attributes exist." not in said
 
 
-def test_it_is_tried_with_the_operators_own_users_first(iva: Client, settings: Any) -> None:
-    settings.OPERATOR_EMAILS = ["person1@uni.example", "nobody@uni.example"]
-    plan = a_plan()
-    said = text(confirming(iva, plan))
-    assert "Try with 1 user first" in said and "Type production 1 to confirm" in said
-    key = plan.job.items.get(email="person1@uni.example").key
-    assert go(iva, plan, only=key, typed="production 1").status_code == 302
-    job = Job.objects.get(kind=Job.Kind.RESTORE)
-    assert job.params["only"] == [key]
-    plan.refresh_from_db()
-    assert plan.restore is None, "the plan stays for everybody"
-
-
 OVERWRITING = {"existing": "overwrite", "guards": []}
 REPLACING = {"existing": "skip", "guards": ["replace"]}
 
@@ -716,7 +748,7 @@ def test_what_needs_a_second_person_is_refused_before_anything_is_typed(
         page = response.content.decode()
         assert "Go on: confirm" not in page and 'name="typed"' not in page
         assert "121 codes people will need" in said, "what each way means can still be read"
-    for given in ({}, {"only": "old-1", "typed": "production 1"}):
+    for given in ({}, {"try": "name-1", "typed": "production 1"}):
         refused = go(iva, plan, **given)
         assert refused.status_code == 403
         assert "which this dashboard cannot yet take. Nothing was changed." in text(refused)
@@ -748,6 +780,18 @@ def test_the_share_and_who_comes_first_are_the_operators(iva: Client) -> None:
     go(iva, a_plan(), share="0.5", order="changed")
     params = Job.objects.get(kind=Job.Kind.RESTORE).params
     assert (params["share"], params["order"]) == (0.5, "changed")
+
+
+def test_the_least_time_is_told_for_each_way_and_for_the_share_that_may_be_chosen(iva: Client) -> None:
+    """10,000 passwords at 30 a second, the whole quota, are 334 s; at 0.8 a quarter more."""
+    plan = a_plan(counts={"seconds": {"silent": 10_000 / 30, "invite": 200.0, "later": 0.0}})
+    ways = text(iva.get(f"/restore/{plan.job_id}/"))
+    assert "Not less than 7 min at our share of AWS’s quotas." in ways
+    assert "Not less than 5 min at our share" in ways and ways.count("Not less than") == 2
+    page = text(confirming(iva, plan))
+    assert "0.8, as set · 7 min" in page
+    assert "1: nobody else uses these pools now · 6 min" in page
+    assert "0.5: leave more to the application · 12 min" in page
 
 
 def test_groups_or_users_who_come_first_are_named(iva: Client) -> None:
