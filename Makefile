@@ -10,7 +10,7 @@ NOT_PAGES := --ignore=tests/web
 WORLD ?= default
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset check test test-all contract-aws emulators chaos bench-backup bench-catalogue bench-compare bench-restore bench-standin bench-stream screens packages lock clean
+.PHONY: help demo demo-reset check test test-all contract-aws emulators chaos bench-backup bench-catalogue bench-compare bench-plan bench-restore bench-standin bench-stream screens packages lock clean
 help:
 	@sed -n 's/^# //p' $(firstword $(MAKEFILE_LIST)) | head -n 2
 
@@ -136,6 +136,10 @@ bench-compare: .venv/.dev var/ministack-venv/.installed
 # Of 1,000 users a quick look; USERS=10000: forty minutes. ONLY: some of its parts.
 bench-restore: .venv/.dev var/ministack-venv/.installed var/node/.installed
 	@$(RUN) -m tests.bench.restore $(if $(USERS),--users $(USERS)) $(if $(ONLY),--only $(ONLY))
+
+# A plan of 10,000 users as a worker makes it; of a million in memory and time.
+bench-plan: .venv/.dev
+	@$(RUN) -m tests.bench.plan
 
 # Pictures of every page, of the demo's default world, into docs/screens.
 screens: $(TESTS)
