@@ -25,6 +25,7 @@ from tests.product import serve
 
 FOLDER = servers.ROOT / "docs" / "screens"
 WIDE, NARROW = 1280, 320
+AFTERWARDS = {"identity-map": "map", "aftercare": "aftercare", "report": "report"}
 TALLEST = {WIDE: 1300, NARROW: 1600}  # what follows below is more of the same rows
 
 
@@ -100,12 +101,29 @@ def walk(iva: Desk, guest: Desk) -> None:
     iva.button("Plan a restore of these 150 users").click()
     expect(iva.heading("The plan")).to_be_visible(timeout=LONG)
     shoot(iva.page, "plan", narrow=True)
+    planned = iva.page.url
+    iva.page.goto(f"{planned}confirm/?messages=silent")
+    shoot(iva.page, "restore-confirm", narrow=True)
+    iva.page.goto(planned)
     iva.restore_silently("the clean-up script deleted people")
     expect(iva.count("created")).to_have_text(re.compile(r"^[3-9]\d$|^1\d\d$"), timeout=LONG)
     shoot(iva.page, "job-running")
     iva.state("Done")
     iva.page.reload()
     shoot(iva.page, "job-done", narrow=True)
+    restored = iva.page.url
+    for page, name in AFTERWARDS.items():
+        iva.page.goto(f"{restored}{page}/")
+        shoot(iva.page, name, narrow=True)
+    iva.page.goto(restored)
+    iva.link("Who is in again").click()
+    iva.button("Read the pool now").click()
+    expect(iva.page.get_by_role("region", name="By word")).to_be_visible(timeout=LONG)
+    shoot(iva.page, "people", narrow=True)
+    iva.page.goto(restored)
+    iva.button("Plan an undo of this restore").click()
+    expect(iva.heading("By reason")).to_be_visible(timeout=LONG)
+    shoot(iva.page, "undo", narrow=True)
     iva.go("Jobs")
     shoot(iva.page, "jobs")
     iva.go("Audit")

@@ -16,7 +16,7 @@ from backups.core.plan import Messages
 from backups.models import Item, Job
 
 _ANEW = (
-    "We had to make all accounts anew. Yours is there, with your data; your old password no longer works. {}"
+    "We had to make your account anew. It is there, with your data; your old password no longer works. {}"
     " If you used a second factor, set it up again afterwards."
 )
 FOR_USERS = {

@@ -205,7 +205,7 @@ def test_there_is_a_text_for_users_by_the_way_that_was_chosen(iva: Client, messa
 
 
 SERVED = "The users are in the pool again"
-ANEW = "We had to make all accounts anew"
+ANEW = "We had to make your account anew"
 
 
 @pytest.mark.parametrize(
