@@ -290,6 +290,15 @@ def test_how_many_were_read_and_that_more_may_hide_between_them_is_said() -> Non
     assert {run["kind"] for run in result["runs"]} == {"good-read", "bad-read", "silent"}
 
 
+@pytest.mark.parametrize(("subs", "said"), [(1, 0), (3, 1)])
+def test_a_name_that_several_bore_is_told(subs: int, said: int) -> None:
+    result = told([T, F], known=[T, F]) | {"subs": subs}
+    assert (
+        sum("It was not always the same user: 3 subs bore this name." in note for note in notes(result))
+        == said
+    )
+
+
 def test_flips_are_counted_and_the_newest_fall_is_offered() -> None:
     result = told([T, F, T, F, T], known=[T, F, T, F, T])
     assert notes(result) == [

@@ -1130,6 +1130,7 @@ def test_the_stored_numbers_hold_each_way_against_the_days_limit() -> None:
     assert numbers["codes"] == {"silent": 2, "invite": 0, "later": 0}
     assert (numbers["mail_limit"], numbers["mail_allowed"]) == (50, 40)
     assert (numbers["create"], numbers["groups"]) == (2, 0)
+    assert Counts.of_json(numbers) == counts, "nobody is in a group here"
 
 
 def test_the_day_of_mails_begins_at_nine() -> None:

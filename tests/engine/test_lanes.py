@@ -187,7 +187,7 @@ def test_a_list_that_is_refused_again_and_again_says_what_is_missing(
     pool: FakePool, monkeypatch: pytest.MonkeyPatch, estimate: int, said: str
 ) -> None:
     monkeypatch.setattr(pool, "page", 10)
-    pool.fail("users", Cause.REFUSED, nth=40, times=999)
+    pool.fail("users", Cause.REFUSED, nth=100, times=999)  # by then some lane was read to its end
     with pytest.raises(PortError) as error:
         names(every_user(pool, estimate))
     assert error.value.cause is Cause.REFUSED and error.value.code == "InvalidParameterException"
