@@ -9,6 +9,7 @@ from backups.core.choices import Choices, Condition, Existing, Guard, How
 from backups.core.snapshot import ADDRESSES
 
 MOST_NAMES, LONGEST_NAME = 100_000, 2_048
+LONGEST_SAID = 128  # what Cognito lets a Username or a group be called
 LARGEST_LIST = 10_000_000
 """Bytes of an uploaded list of names."""
 MOST_TESTS, LONGEST_VALUE = 20, 2_048
@@ -35,14 +36,19 @@ def names(text: str) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def in_turn(text: str) -> tuple[str, ...]:
-    """Users or groups who come first, one a line, each once, in their order. Raises NotAsked."""
+def in_turn(text: str, most: int = MOST_NAMES) -> tuple[str, ...]:
+    """Users or groups that are named, one a line, each once, in their order. Raises NotAsked."""
     found = tuple(dict.fromkeys(name for line in text.splitlines() if (name := line.strip())))
     if not found:
         raise NotAsked("Nobody is named who comes first.")
-    if len(found) > MOST_NAMES:
-        raise NotAsked(f"{len(found):,} are named to come first; {MOST_NAMES:,} are the most.")
+    if len(found) > most:
+        raise NotAsked(f"{len(found):,} are named; {most:,} are the most.")
     return found
+
+
+def short(text: str) -> str:
+    """What somebody typed, as a sentence can repeat it."""
+    return text if len(text) <= LONGEST_SAID else f"{text[:LONGEST_SAID]}…"
 
 
 def tests(fields: Sequence[str], hows: Sequence[str], values: Sequence[str]) -> tuple[Condition, ...]:
@@ -55,11 +61,11 @@ def tests(fields: Sequence[str], hows: Sequence[str], values: Sequence[str]) -> 
         if not field and not value:
             continue
         if not field:
-            raise NotAsked(f"Which field is to hold “{value[:60]}”? Nothing was planned.")
+            raise NotAsked(f"Which field is to hold “{short(value)}”? Nothing was planned.")
         if how not in frozenset(How):
-            raise NotAsked(f"Choose how {field} is held against the text.")
+            raise NotAsked(f"Choose how {short(field)} is held against the text.")
         if not value and how not in (How.IS, How.LACKS):
-            raise NotAsked(f"The condition on {field} has no text.")
+            raise NotAsked(f"The condition on {short(field)} has no text.")
         if max(len(field), len(value)) > LONGEST_VALUE:
             raise NotAsked(f"A condition has more than {LONGEST_VALUE:,} characters.")
         made.append(Condition(field, How(how), value))
@@ -73,7 +79,7 @@ def treatment(existing: str, guards: Collection[str]) -> tuple[Existing, frozens
     if existing not in frozenset(Existing):
         raise NotAsked("Choose what is done with users who are in the pool already.")
     if unknown := set(guards) - frozenset(Guard):
-        raise NotAsked(f"There is no guard called {', '.join(sorted(unknown))}.")
+        raise NotAsked(f"There is no guard called {short(', '.join(sorted(unknown)))}.")
     return Existing(existing), frozenset(map(Guard, guards))
 
 

@@ -68,6 +68,14 @@ class Choices:
     leave_out: frozenset[str] = frozenset()  # attributes that the pool does not know, and that may be lost
 
     @property
+    def writes_over(self) -> bool:
+        """Whether accounts that stand are written to as somebody left them, or deleted to make way.
+
+        Whom an earlier restore left unfinished is finished without it, unless somebody changed them since.
+        """
+        return self.existing is not Existing.SKIP or bool(self.guards & {Guard.REPLACE, Guard.NEWER})
+
+    @property
     def limited(self) -> bool:
         """Whether some users of the backup are out of scope."""
         return self.users is not None or bool(self.tests) or self.chosen is not None

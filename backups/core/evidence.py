@@ -25,6 +25,9 @@ VALID_DAYS = 7
 """TemporaryPasswordValidityDays where a pool sets none, or 0."""
 
 
+UNDONE = "undone"
+
+
 class Word(StrEnum):
     IN_AGAIN = "in again"
     MAY_HAVE = "may have signed in"
@@ -49,6 +52,7 @@ WHY: Mapping[str, str] = {
     "ran-out": "was invited, and the temporary password ran out",
     "not-invited": "was not invited by us yet",
     "unchanged": "nothing has changed since we set a password that nobody knows",
+    UNDONE: "was deleted again by an undo",
     # cannot know
     "not-listed": "is not in the pool's list of users",
     "another": "somebody else has this Username now",

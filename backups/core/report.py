@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from backups.core.choices import Choices, Existing, Guard
+from backups.core.choices import Choices
 from backups.core.differences import _record as spreadsheet
 from backups.core.plan import sentence
 
@@ -28,10 +28,11 @@ PARTS: dict[str, str] = {
     "preflight.json": "the checks before the start, each with its answer and its remedy",
     "approvals.json": "whether a second person had to say yes, by RESTORE_APPROVALS as it was when this "
     "report was made, and who did. Nobody else is asked at a terminal",
-    "ledger.csv": "one line for each user of the plan: what was planned, what became of it and why. For a "
-    "spreadsheet: a ' stands before whatever one would run",
+    "ledger.csv": "one line for each user whom the restore was about: what was planned, what became of it "
+    "and why. For a spreadsheet: a ' stands before whatever one would run",
     "ledger.json": "the same to the letter, for a program",
-    "confirmation.json": "how the restore stands: state, numbers, and everybody who is not as planned",
+    "confirmation.json": "how the restore stands: state, numbers, what undos took back, and everybody who is "
+    "not as planned",
     "identity-map.csv": "which old sub became which new one, to the letter: import its columns as text",
     "identity-map.json": "the same for a program",
     "identity-map.sql": "the same as a script for the application's database, in one transaction",
@@ -102,12 +103,12 @@ def approvals(policy: str, choices: Choices | None, *, terminal: bool) -> dict[s
     """
     needed: bool | None = policy == "always"
     if policy == "overwrite":
-        needed = choices.existing is not Existing.SKIP or Guard.REPLACE in choices.guards if choices else None
+        needed = choices.writes_over if choices else None
     return {"policy": policy, "terminal": terminal, "needed": not terminal and needed, "approvals": []}
 
 
 def readme(job: int, pool: str, state: str, made_at: str, parts: Sequence[str], left_out: str) -> str:
-    """What each of these parts is. ``left_out``: sentences about what is not in here, or ""."""
+    """What each of these parts is. ``left_out``: sentences about who or what is not in here, or ""."""
     width = max(map(len, parts))
     lines = [
         f"Restore job {job} into {pool}: {state}.",

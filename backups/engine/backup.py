@@ -14,6 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from backups.core import files, mfa, naming, sealed
+from backups.core.preflight import count
 from backups.core.snapshot import Entry, Group, Manifest, Part, PoolFacts, iso
 from backups.engine.beside import Beside, Settings
 from backups.engine.factors import Factors
@@ -121,7 +122,8 @@ def backup(
     store.put(
         f"{key}/{naming.MANIFEST}", [files.write_manifest(manifest, seal(files.signed_bytes(manifest)))]
     )
-    report.say("note", f"{users.count:,} users, {groups} groups, {memberships:,} memberships written")
+    some = count(users.count), count(groups, "group"), count(memberships, "membership")
+    report.say("note", f"{', '.join(some)} written")
     _second_count(facts, users.count, report)
     return Made(manifest, clock.monotonic() - start)
 
@@ -164,7 +166,7 @@ def _factors(
             raise
         report.say("note", f"The second factors could not be read. {found.failed}")
         return {"read": 0, "billed_active": found.read}, None, str(found.failed)
-    report.say("note", f"second factors of {found.read:,} users read; AWS counts them as active this month")
+    report.say("note", f"second factors of {count(found.read)} read; AWS counts them as active this month")
     part = Part(naming.MFA, data.size, data.sha256, found.count)
     return {"read": found.read, "billed_active": found.read}, part, ""
 
@@ -173,4 +175,4 @@ def _second_count(facts: PoolFacts, users: int, report: Report) -> None:
     """AWS's own estimate explains, and never fails a backup: it lags by minutes."""
     estimate = facts.estimated_users
     if estimate is not None and estimate != users:
-        report.say("note", f"AWS estimates {estimate:,} users; the list gave {users:,}")
+        report.say("note", f"AWS estimates {count(estimate)}; the list gave {users:,}")

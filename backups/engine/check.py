@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from backups.core import files, naming
+from backups.core.preflight import count
 from backups.core.snapshot import Manifest, iso
 from backups.engine.ports import BackupStore, Cause, Clock, PortError, Report, Stored
 from backups.engine.reading import agree, parts_of
@@ -98,7 +99,8 @@ def check(store: BackupStore, key: str, report: Report, clock: Clock, *, tool: s
         return Found("unreadable", origin=origin, reason=str(error), manifest=found.manifest)
     if strangers:
         # The list is eventually consistent: a member made while it was read may be missing from it.
-        report.say("note", f"{strangers:,} group members are not among the users of this backup")
+        members = count(strangers, "group member is", "group members are")
+        report.say("note", f"{members} not among the users of this backup")
     if _uploaded(key):
         return replace(found, reason=OF_AN_UPLOAD)
     if not found.checked:

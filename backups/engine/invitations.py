@@ -48,11 +48,13 @@ def invite(
     report: Report,
     mails_left: Callable[[], int | None],
     written_to: Callable[[str], bool],
+    settled: Callable[[Line, Outcome], Outcome],
 ) -> None:
     """One by one in this order, each once. Raises Stop("mail-limit") with the rest still waiting.
 
     A restore may have waited for days, so everybody is looked at once more. ``written_to``: whether another
-    job invited whoever has this sub; their temporary password is not to stop working.
+    job invited whoever has this sub; their temporary password is not to stop working. ``settled``: the
+    outcome as it is told in the end.
     """
     report.phase("Invitations", len(waiting))
     failures = Failures()
@@ -65,10 +67,11 @@ def invite(
         if outcome.reason == "mail-limit" and left is not None:
             report.outcome(replace(state, step="confirmed"))
             raise Stop("mail-limit")
+        failures.note(outcome)
+        outcome = settled(line, outcome)
         report.outcome(outcome)
         tell(report, line, outcome)
         report.count()
-        failures.note(outcome)
         failures.stop_if_hopeless()
 
 

@@ -56,14 +56,16 @@ def restore(
     Tasks come in the order in which people are to be invited. One user's failure is an outcome and never
     stops the others. ``afterwards``: nobody is invited before everybody is there, as always where Cognito
     itself mails; the same for every try of a job. ``mails_left``: how many invitations may still go out now;
-    None where no limit is known. ``written_to``: whether another job invited whoever has this sub.
+    None where no limit is known. ``written_to``: whether another job invited whoever has this sub; asked by
+    several threads.
     """
     unmade = _groups(pool, groups, report)
     # Cognito's own mail has a day's limit: everybody is there before the first invitation is spent.
     invited = messages is Messages.INVITE
     at_creation = invited and mail_limit(facts) is None and not afterwards
     report.phase("Users, passwords, memberships")
-    steps = Steps(pool, facts, report, clock, messages, at_creation, finish=not invited or at_creation)
+    finish = not invited or at_creation
+    steps = Steps(pool, facts, report, clock, messages, at_creation, written_to, finish=finish)
     with ThreadPoolExecutor(THREADS, thread_name_prefix="restore") as threads:
         flow = _Flow(threads, steps, report)
         try:
@@ -80,7 +82,13 @@ def restore(
     flow.failures.stop_if_hopeless()
     if flow.to_invite:
         waiting = [flow.to_invite[place] for place in sorted(flow.to_invite)]  # threads end in any order
-        invite(pool, waiting, facts, report, mails_left, written_to)
+        kept_out = {task.line.key: task for task, _ in waiting if task.kept_out}
+
+        def settled(line: Line, outcome: Outcome) -> Outcome:
+            return _without(kept_out[line.key], outcome) if line.key in kept_out else outcome
+
+        lines = [(task.line, state) for task, state in waiting]
+        invite(pool, lines, facts, report, mails_left, written_to, settled)
     return unmade
 
 
@@ -92,7 +100,7 @@ class _Flow:
         self._under_way: dict[Future[Outcome], tuple[int, Task]] = {}
         self._begun = 0
         self.failures = Failures()
-        self.to_invite: dict[int, tuple[Line, Outcome]] = {}  # by place in the order of tasks
+        self.to_invite: dict[int, tuple[Task, Outcome]] = {}  # by place in the order of tasks
 
     def make_room(self) -> None:
         """Return when one more may be begun. Raises Stop when nobody more shall be."""
@@ -125,17 +133,20 @@ class _Flow:
             self._report.count()
             self.failures.note(ended_so)  # who is kept out of a group is no sign that the next would fail
             if not outcome.outcome:
-                self.to_invite[place] = (task.line, outcome)
+                self.to_invite[place] = (task, outcome)
 
 
 def _without(task: Task, outcome: Outcome) -> Outcome:
-    """Who is not put into a group of the plan is not as planned, whatever else is in place."""
-    if not task.kept_out or not outcome.confirmed or outcome.outcome == "failed":
+    """Who is not put into a group of the plan is not as planned, whatever else is in place.
+
+    Whoever waits for an invitation gets it before that is said.
+    """
+    if not task.kept_out or not outcome.confirmed or outcome.outcome not in ("created", "updated"):
         return outcome
-    detail = ", ".join(f"group {name} is privileged by now: nobody is put into it" for name in task.kept_out)
-    return replace(
-        outcome, outcome="failed", step="groups", reason="read-back-differs", detail=detail, confirmed=False
-    )
+    detail = ", ".join(task.kept_out)
+    # The step is the one from which a later try goes on, when the group is open again.
+    failed = replace(outcome, outcome="failed", step="groups", confirmed=False)
+    return replace(failed, reason="kept-out", detail=detail)
 
 
 def _groups(pool: UserPool, groups: Sequence[Group], report: Report) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import secrets
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -37,6 +37,8 @@ REASON: Mapping[Cause, str] = {
 }
 ASKED = "asked"
 """The step of a create that may have come through, though nobody has seen the user yet."""
+INVITED = "invited"
+"""The reason of whom another job invited meanwhile: a password of ours would end the one that was mailed."""
 GONE = "The account that nobody had confirmed is not there any more."
 _PASSWORD_IS_SET = frozenset({"password", "groups", "linked", "confirmed"})
 
@@ -46,13 +48,15 @@ class Task:
     """One user to create or to update.
 
     ``begun`` is the ledger's row of an earlier try, and ``intended`` when that was intended. ``kept_out``:
-    groups of the plan that nobody may be put into any more.
+    groups of the plan that nobody may be put into any more. ``tried``: the job that tried the plan with this
+    user and wrote what it says; 0 where none did.
     """
 
     line: Line
     begun: Outcome | None = None
     intended: datetime | None = None
     kept_out: tuple[str, ...] = ()
+    tried: int = 0
 
 
 class Steps:
@@ -66,11 +70,13 @@ class Steps:
         clock: Clock,
         messages: Messages,
         at_creation: bool,
+        written_to: Callable[[str], bool],
         *,
         finish: bool,
     ) -> None:
         self.pool, self.facts, self.report, self.clock = pool, facts, report, clock
         self.messages, self.at_creation, self.finish = messages, at_creation, finish
+        self.written_to = written_to
 
     def run(self, task: Task, intended: datetime) -> Outcome:
         """The user's outcome; "" in it when only the invitation is left."""
@@ -102,6 +108,8 @@ class Steps:
                 self.report.outcome(state)
             elif self._is_in(state):
                 state = replace(state, step="password")
+            if self.messages is Messages.SILENT and self.written_to(state.new_sub):
+                state = replace(state, reason=INVITED, detail="")
             for step in self._complete(line, state):
                 state = replace(state, step=step)
                 self.report.outcome(state)
@@ -131,13 +139,16 @@ class Steps:
             return False
         return User.of(self.pool.get_user(state.new_username)).status == "CONFIRMED"
 
+    def _sets_password(self, state: Outcome) -> bool:
+        return self.messages is Messages.SILENT and state.reason != INVITED
+
     def _complete(self, line: Line, state: Outcome) -> Iterator[str]:
         """Do what remains after the create, and name each step when it is done."""
         name = state.new_username
         if not line.user.enabled:
             self.pool.disable_user(name)
             yield "disabled"
-        if self.messages is Messages.SILENT:
+        if self._sets_password(state):
             if state.step not in _PASSWORD_IS_SET:
                 self.pool.set_password(name, password(self.facts.password_length))
             yield "password"
@@ -165,16 +176,16 @@ class Steps:
 
     def _settle(self, line: Line, state: Outcome) -> Outcome:
         """The outcome, from what is read back; "" in it when only the invitation is left."""
-        differs = self._read_back(line, state.new_username)
+        differs = self._read_back(line, state)
         if differs:
-            return replace(state, outcome="failed", reason="read-back-differs", detail=differs)
+            return fail(state, "read-back-differs", differs)
         state = replace(state, step="confirmed", confirmed=True)
         waits = line.user.enabled and bool(line.user.email)  # for an invitation, where people are invited
         if self.at_creation and waits and not state.messages:
             if state.reason in NONE_WENT_OUT:
                 return state  # the error itself says so: once more, when everybody is there
             return replace(state, outcome="failed", reason="maybe-invited")
-        if self.finish or not waits:
+        if self.finish or not waits or state.messages:
             return replace(state, outcome="created")
         return state
 
@@ -218,7 +229,7 @@ class Steps:
     ) -> Outcome:
         """One trigger runs before the create, others write the mail after it: a look tells who stands."""
         self.report.say("note", f"{mask(line.user.label)}: {error}")
-        state = replace(state, step=ASKED, outcome="failed", reason="refused", detail=str(error))
+        state = fail(replace(state, step=ASKED), "refused", str(error))
         try:
             entry = self._look(line.username)
         except PortError:
@@ -260,20 +271,20 @@ class Steps:
                 return None
             raise
 
-    def _read_back(self, line: Line, username: str) -> str:
+    def _read_back(self, line: Line, state: Outcome) -> str:
         """What differs from the plan, as words; "" when all of it is in place."""
-        user = User.of(self.pool.get_user(username))
+        user = User.of(self.pool.get_user(state.new_username))
         differs = _unlike(user, line.attributes)
         if user.enabled != line.user.enabled:
             differs.append(ENABLED)
-        # Somebody invited at creation may have signed in by now, which makes him CONFIRMED.
+        # Somebody who was invited may have signed in by now, which makes him CONFIRMED.
         if user.status != "CONFIRMED" and (
-            self.messages is Messages.SILENT or user.status != "FORCE_CHANGE_PASSWORD"
+            self._sets_password(state) or user.status != "FORCE_CHANGE_PASSWORD"
         ):
             differs.append(f"UserStatus is {user.status}")
         stand = _identities(user) if line.links else ()
         differs += [f"not linked with {link[0]}" for link in line.links if link not in stand]
-        return ", ".join([*differs, *self._not_in(line, username)])
+        return ", ".join([*differs, *self._not_in(line, state.new_username)])
 
     def _not_in(self, line: Line, username: str) -> list[str]:
         missing = set(line.groups) - self.pool.groups_of(username) if line.groups else set[str]()
@@ -292,7 +303,8 @@ class Steps:
             if entry is None or User.of(entry).sub != state.new_sub:
                 return left(state)
             if not change.fits(line, User.of(entry), begun=task.intended is not None):
-                return replace(state, outcome="skipped", reason="changed-since")
+                state = replace(state, outcome="skipped", reason="changed-since")
+                return replace(state, reason="tried", detail=str(task.tried)) if task.tried else state
             for step in self._write(line, change, state.new_username):
                 state = replace(state, step=step)
                 self.report.outcome(state)
@@ -357,10 +369,14 @@ class _Change:
         return begun and ours and all(now[name] in (were[name], self.attributes[name]) for name in were)
 
 
-def _failed(state: Outcome, error: PortError) -> Outcome:
+def fail(state: Outcome, reason: str, detail: str) -> Outcome:
+    """A failure; that an invitation is still owed is not forgotten over it."""
     owed = state.reason in NONE_WENT_OUT
-    reason = "unsent" if owed else REASON.get(error.cause, "refused")
-    return replace(state, outcome="failed", reason=reason, detail=str(error))
+    return replace(state, outcome="failed", reason="unsent" if owed else reason, detail=detail)
+
+
+def _failed(state: Outcome, error: PortError) -> Outcome:
+    return fail(state, REASON.get(error.cause, "refused"), str(error))
 
 
 def why_uninvited(error: PortError) -> str:

@@ -49,6 +49,7 @@ def test_the_rows_of_a_form_are_conditions_and_an_empty_row_is_none() -> None:
     [
         ((["name"], ["is"], []), "not whole"),
         (([""], ["is"], ["x"]), "Which field"),
+        (([""], ["is"], ["x" * 9_999]), f"hold “{'x' * 128}…”"),
         ((["name"], ["like"], ["x"]), "Choose how name"),
         ((["name"], ["has"], [""]), "has no text"),
         ((["name"], ["has"], ["x" * 2_049]), "more than 2,048"),
@@ -67,6 +68,8 @@ def test_who_exists_and_the_guards() -> None:
         asked.treatment("", [])
     with pytest.raises(NotAsked, match="no guard called all"):
         asked.treatment("skip", ["all"])
+    with pytest.raises(NotAsked, match=r"called a{128}…\.$"):
+        asked.treatment("skip", ["a" * 1_000_000])
 
 
 def test_defaults_are_what_was_filled_in() -> None:
@@ -93,10 +96,9 @@ def test_who_comes_first_keeps_the_order_of_the_lines(names: list[str], between:
 def test_somebody_has_to_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(NotAsked, match="Nobody is named"):
         asked.in_turn(" \n\n")
-    monkeypatch.setattr(asked, "MOST_NAMES", 2)
     assert asked.in_turn("a, b\nc\nc") == ("a, b", "c"), "a group may have a comma in its name"
-    with pytest.raises(NotAsked, match="3 are named to come first; 2 are the most"):
-        asked.in_turn("a\nb\nc")
+    with pytest.raises(NotAsked, match="3 are named; 2 are the most"):
+        asked.in_turn("a\nb\nc", 2)
 
 
 def test_choices_are_told_in_words() -> None:

@@ -1090,7 +1090,10 @@ def test_the_numbers_of_what_is_chosen() -> None:
         live,
         pool,
         choices=choices,
-        memberships={"1": frozenset({"beta"}), "4": frozenset({"root", "beta"}), "7": frozenset({"root"})},
+        memberships={
+            **{"1": frozenset({"beta"}), "2": frozenset({"root"})},
+            **{"4": frozenset({"root", "beta"}), "7": frozenset({"root"})},
+        },
         members={"1": frozenset({"gamma"})},
         privileged=frozenset({"root"}),
         factors={"4": "SMS_MFA", "1": "SMS_MFA"},
@@ -1098,8 +1101,9 @@ def test_the_numbers_of_what_is_chosen() -> None:
     assert (counts.create, counts.update, counts.skip, counts.cannot) == (2, 1, 3, 1)
     numbers = counts.as_json(pool, 10)
     assert numbers["updates"] == {"custom:institution": 1}
-    assert numbers["guards"] == {"enable": 1, "newer": 1, "privileged": 2, "replace": 0}
-    assert (numbers["withheld"], numbers["memberships"], numbers["groups"]) == (2, 2, 1)
+    assert numbers["guards"] == {"enable": 1, "newer": 1, "privileged": 3, "replace": 0}
+    assert numbers["held"] == 4, "whom two guards hold back is one user"
+    assert (numbers["withheld"], numbers["memberships"], numbers["groups"]) == (3, 2, 1)
     assert (numbers["factors_lost"], numbers["links"]) == (1, 2)
     assert (numbers["left_out"], numbers["unknown"]) == ({"custom:odd": 1}, {"custom:even": 1})
     assert (numbers["defaults"], numbers["immutable"]) == ({"name": 1}, {"custom:agreed_terms": 1})

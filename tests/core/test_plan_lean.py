@@ -16,6 +16,7 @@ from backups.core import plan
 from backups.core.choices import Choices, Existing, Guard
 from backups.core.matching import Index, Rules
 from backups.core.plan import Line, everybody
+from backups.core.plan.finish import Left
 from backups.core.snapshot import PoolFacts, User
 from tests.build import a_user, facts, laws
 
@@ -66,6 +67,7 @@ def somebody(
 
 
 SUBS = st.sampled_from("123456")
+UNTIL = st.sampled_from(["", "9999-12-31T00:00:00.000Z"])  # everybody changed later; nobody did
 some = st.builds(
     somebody,
     st.sampled_from(["", *"123456"]),
@@ -92,7 +94,7 @@ choices = st.builds(
     pool=st.sampled_from(POOLS),
     made=st.dictionaries(SUBS, st.lists(SUBS, min_size=1, unique=True)),
     unfinished=st.dictionaries(SUBS, st.integers(1, 3), max_size=2),
-    left=st.dictionaries(SUBS, st.integers(4, 6), max_size=2),
+    left=st.dictionaries(SUBS, st.builds(Left, st.integers(4, 6), UNTIL), max_size=2),
     choices=choices,
     taken_at=st.sampled_from([TAKEN, ""]),
     admins=st.sampled_from([(), ("Ada@x.io",)]),
@@ -103,7 +105,7 @@ def test_the_lean_way_and_the_plain_way_give_the_same_lines(
     pool: PoolFacts,
     made: dict[str, list[str]],
     unfinished: dict[str, int],
-    left: dict[str, int],
+    left: dict[str, Left],
     choices: Choices,
     taken_at: str,
     admins: tuple[str, ...],

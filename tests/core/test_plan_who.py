@@ -11,10 +11,13 @@ import pytest
 from backups.core import plan
 from backups.core.choices import Choices, Existing, Guard
 from backups.core.plan import Action, Line
+from backups.core.plan.finish import Left
 from backups.core.seen import fingerprint
 from backups.core.snapshot import PoolFacts, User
 from tests.build import a_user, facts
-from tests.core.test_plan import AFTER, ALIAS_POOL, BEFORE, NAME_POOL, by_us, lines, said
+from tests.core.test_plan import AFTER, ALIAS_POOL, BEFORE, NAME_POOL, by_us, counted, lines, said
+
+LEFT = Left(7, "2027-01-01T00:00:00.000Z")
 
 
 def by_google(sub: str, number: str = "7", *, email: str = "ada@x.io", **more: Any) -> User:
@@ -49,6 +52,20 @@ def test_of_a_provider_s_people_only_the_same_one_is_the_same_person() -> None:
     there = [by_google("9", "8", created=AFTER)]
     assert said([by_google("2")], there) == [("skip", "federated")]
     assert said([by_google("2", "a")], [by_google("9", "A", created=BEFORE)]) == [("skip", "federated")]
+
+
+@pytest.mark.parametrize("name", ["Google_7", "google_7"])
+@pytest.mark.parametrize("status", ["", "UNCONFIRMED"])
+def test_nobody_is_made_beside_the_account_that_would_have_to_be_linked(name: str, status: str) -> None:
+    linked = {"identities": '[{"userId":"7","providerName":"Google"}]'}
+    ada = a_user("ada@x.io", sub="1", **linked)
+    apart = a_user("ada@x.io", sub="9", username=name, status="EXTERNAL_PROVIDER", created=AFTER)
+    began = [a_user("ada@x.io", sub="8", status=status, created=AFTER)] if status else []
+    choices = Choices(link=True, guards=frozenset({Guard.REPLACE}))
+    [line] = lines([ada], [apart, *began], choices=choices)
+    assert (line.action, line.reason, line.detail) == (Action.SKIP, "link-apart", "Google")
+    squats = a_user("eve@x.io", sub="9", username=name, created=AFTER)
+    assert said([ada], [squats], NAME_POOL, choices=choices) == [("create", "missing-linked")]
 
 
 @pytest.mark.parametrize("folds", [True, False])
@@ -101,7 +118,7 @@ def test_an_administrator_who_is_missing_and_was_not_chosen_has_a_line_and_nothi
 
 def ended(was: User, now: User, **more: Any) -> Line:
     """The line of whom an earlier restore made, and did not finish."""
-    [line] = lines([was], [now], restored=by_us(_9="1"), left={"9": 7}, **more)
+    [line] = lines([was], [now], restored=by_us(_9="1"), left={"9": LEFT}, **more)
     return line
 
 
@@ -164,13 +181,44 @@ def test_who_lacks_nothing_else_is_written_over_as_chosen_and_kept_out_as_the_gu
     assert (line.reason, line.changes) == ("overwrite", (("given_name", "", "A"),))
 
 
+@pytest.mark.parametrize("existing", list(Existing))
+def test_whom_somebody_changed_after_that_restore_needs_the_guard(existing: Existing) -> None:
+    """Enabled again, and taken out of a group: neither is undone by a plan of who is missing."""
+    was = a_user("ada@x.io", sub="1", enabled=False)
+    now = a_user("ada@x.io", sub="9", created=AFTER)
+    early = Left(7, "2026-01-01T00:00:00.000Z")
+    assert now.modified > early.until
+    found: dict[str, Any] = {"memberships": {"1": frozenset({"beta"})}, "left": {"9": early}}
+    found |= {"restored": by_us(_9="1")}
+    [line] = lines([was], [now], choices=Choices(existing=existing), **found)
+    assert (line.action, line.reason, line.held) == (Action.SKIP, "newer-unfinished", Guard.NEWER)
+    assert (
+        line.known and counted([was], [now], choices=Choices(existing=existing), **found).guards["newer"] == 1
+    )
+    allowed = Choices(existing=existing, guards=frozenset({Guard.NEWER}))
+    [line] = lines([was], [now], choices=allowed, **found)
+    assert (line.action, line.groups) == (Action.UPDATE, ("beta",))
+    assert line.changes == (("Enabled", "true", "false"),)
+
+
+def test_who_is_written_over_is_finished_with_it() -> None:
+    was = a_user("ada@x.io", sub="1", given_name="A")
+    now = a_user("ada@x.io", sub="9", created=AFTER, given_name="Wrong")
+    more: dict[str, Any] = {"memberships": {"1": frozenset({"beta"})}}
+    line = ended(was, now, choices=Choices(Existing.OVERWRITE, frozenset({Guard.NEWER})), **more)
+    assert (line.reason, line.groups) == ("overwrite", ("beta",))
+    assert line.changes == (("given_name", "Wrong", "A"),)
+    held = ended(was, now, choices=Choices(Existing.OVERWRITE), **more)
+    assert (held.reason, held.changes, held.groups) == ("finish", (), ("beta",))
+
+
 def test_a_restore_that_goes_on_comes_before_one_that_is_over() -> None:
     [line] = lines(
         [a_user("ada@x.io", sub="1")],
         [a_user("ada@x.io", sub="9", created=AFTER)],
         restored=by_us(_9="1"),
         unfinished={"9": 8},
-        left={"9": 7},
+        left={"9": LEFT},
         memberships={"1": frozenset({"beta"})},
     )
     assert (line.action, line.reason, line.detail) == (Action.SKIP, "unfinished", "8")
@@ -192,11 +240,11 @@ def test_of_a_create_whose_answer_never_came_somebody_has_to_say_whether_it_is_t
 ) -> None:
     there = a_user("ada@x.io", sub="9", created=AFTER, status=status, verified=verified)
     choices = Choices(again=frozenset({"1"} if ticked else ()), existing=Existing.FILL)
-    [line] = lines([a_user("ada@x.io", sub="1")], [there], left={"1": 7}, choices=choices)
+    [line] = lines([a_user("ada@x.io", sub="1")], [there], left={"1": LEFT}, choices=choices)
     assert (line.action, line.reason, bool(line.known)) == (Action.SKIP, reason, reason == "exists")
     assert line.detail == ("7" if reason in ("perhaps-made", "unfinished") else "")
 
 
 def test_who_was_there_before_the_backup_was_made_by_no_restore_of_it() -> None:
     there = a_user("ada@x.io", sub="9", created=BEFORE)
-    assert said([a_user("ada@x.io", sub="1")], [there], left={"1": 7}) == [("skip", "exists")]
+    assert said([a_user("ada@x.io", sub="1")], [there], left={"1": LEFT}) == [("skip", "exists")]

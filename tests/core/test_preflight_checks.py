@@ -361,12 +361,13 @@ def test_protection_and_replicas() -> None:
 
 
 def test_no_trigger_is_said_too() -> None:
-    [check] = preflight.of_triggers([])
-    assert check.state is State.PASS
+    for create in (0, 1):
+        [check] = preflight.of_triggers([], create)
+        assert check.state is State.PASS
 
 
 def test_triggers_are_named_for_the_way_in_which_they_run() -> None:
-    checks = preflight.of_triggers(["PreSignUp", "PostConfirmation"])
+    checks = preflight.of_triggers(["PreSignUp", "PostConfirmation"], 1)
     warned(one(checks, "trigger-PreSignUp", "silent"), "PreSignUp_AdminCreateUser", "veto")
     silent = one(checks, "trigger-PostConfirmation", "silent")
     warned(silent, "forgot password", "grants access", "identity map")
@@ -375,16 +376,23 @@ def test_triggers_are_named_for_the_way_in_which_they_run() -> None:
 
 
 def test_what_writes_or_sends_the_mails_is_named() -> None:
-    checks = preflight.of_triggers(["CustomMessage", "CustomEmailSender", "CustomSMSSender"])
+    checks = preflight.of_triggers(["CustomMessage", "CustomEmailSender", "CustomSMSSender"], 1)
     warned(one(checks, "trigger-CustomMessage", "invite"), "writes each invitation")
     warned(one(checks, "trigger-CustomEmailSender", "silent"), "sends each code")
     assert one(checks, "trigger-CustomSMSSender", "later").state is State.PASS
 
 
 def test_the_others_run_at_sign_in() -> None:
-    checks = preflight.of_triggers(["UserMigration", "PreTokenGeneration"])
+    checks = preflight.of_triggers(["UserMigration", "PreTokenGeneration"], 1)
     warned(one(checks, "trigger-UserMigration"), "before the restore gets there")
     assert one(checks, "trigger-PreTokenGeneration").state is State.PASS
+
+
+def test_where_nobody_is_created_no_trigger_of_new_people_is_named() -> None:
+    of_new = ["PreSignUp", "PostConfirmation", "CustomMessage", "CustomEmailSender", "UserMigration"]
+    assert preflight.of_triggers(of_new, 0) == []
+    checks = preflight.of_triggers([*of_new, "CustomSMSSender", "PreTokenGeneration"], 0)
+    assert [check.code for check in checks] == ["trigger-CustomSMSSender", "trigger-PreTokenGeneration"]
 
 
 # --- mail, bill and time ----------------------------------------------------------------------------------
@@ -472,7 +480,13 @@ def test_the_times_are_those_of_the_operations_page() -> None:
     assert "9 min" in took(one_group)["invite"] and "UserUpdate decides" in took(one_group)["invite"]
     many = replace(NOBODY, create=100_000, invitable=100_000)
     assert "42 min" in took(many)["invite"] and "84 min" in took(many, apart=True)["invite"]
-    assert "there is nothing to write" in took(NOBODY)["later"]
+
+
+def test_who_is_only_updated_takes_as_long_by_every_way() -> None:
+    [check] = preflight.of_time(replace(NOBODY, update=1000), RATES, apart=True)
+    assert check.ways == () and check.sentence.startswith("In all: not less than ")
+    [check] = preflight.of_time(NOBODY, RATES, apart=True)
+    assert check.sentence == "In all: there is nothing to write."
 
 
 @laws(100)

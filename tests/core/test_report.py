@@ -100,6 +100,8 @@ def test_one_object_is_laid_out_for_a_reader() -> None:
         ("overwrite", Choices(existing=Existing.FILL), True),
         ("overwrite", OVERWRITE, True),
         ("overwrite", Choices(guards=frozenset({Guard.ENABLE, Guard.REPLACE})), True),
+        ("overwrite", Choices(guards=frozenset({Guard.NEWER})), True),
+        ("overwrite", Choices(guards=frozenset({Guard.ENABLE, Guard.PRIVILEGED})), False),
         ("overwrite", None, None),  # the plan is not kept any more
         ("always", Choices(), True),
         ("always", None, True),

@@ -227,7 +227,7 @@ def test_a_member_whom_the_list_lacks_is_said_and_no_fault() -> None:
     pool.unlisted.add(late["Username"])
     a_backup(store, pool)
     assert checked(store, report).checked
-    assert "1 group members are not among the users" in report.text
+    assert "1 group member is not among the users" in report.text
 
 
 def test_a_foreign_file_is_never_checked() -> None:

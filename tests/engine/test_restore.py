@@ -660,6 +660,25 @@ def test_a_refused_invitation_is_not_forgotten_by_a_crash(at_call: int) -> None:
     assert job.pool.calls["resend_invitation"] == 1
 
 
+@pytest.mark.parametrize("why", ["differs", "trigger"])
+def test_a_refused_invitation_is_not_forgotten_by_what_is_read_back(why: str) -> None:
+    """Whatever is wrong besides: that no mail went out stays known, and it goes out at the next try."""
+    pool = Meddling(**({"groups": {"beta"}} if why == "differs" else {}))
+    job = Job(a_pool(ses=True, pool=pool), users=PEOPLE[:1], messages=INVITE)
+    if why == "differs":
+        job.pool.fail("create_user", Cause.DELIVERY, after=True)
+    else:
+        job.pool.fail("create_user", Cause.DELIVERY)
+        job.pool.fail("create_user", Cause.TRIGGER, nth=2)
+    must_hold(job.run())
+    outcome = job.outcome(PEOPLE[0])
+    assert (outcome.outcome, outcome.reason, outcome.messages) == ("failed", "unsent", 0)
+    pool.does.clear()
+    job.try_again()
+    must_hold(job.run())
+    assert job.outcome(PEOPLE[0]).messages == 1
+
+
 @pytest.mark.parametrize("cause", [Cause.DELIVERY, Cause.MAIL_LIMIT])
 @pytest.mark.parametrize("operation", ["get_user", "add_to_group", "groups_of"])
 def test_a_refused_invitation_is_not_forgotten_by_a_failure(cause: Cause, operation: str) -> None:
@@ -962,6 +981,32 @@ def test_who_was_created_without_a_password_gets_one() -> None:
     begun(job, ada, step="created")
     must_hold(job.run())
     assert job.outcome(ada).outcome == "created" and job.pool.calls["set_password"] == 1
+
+
+@pytest.mark.parametrize("status", ["FORCE_CHANGE_PASSWORD", "CONFIRMED"])
+@pytest.mark.parametrize("step", ["created", "asked"])
+def test_who_was_invited_meanwhile_keeps_the_password_that_was_mailed(step: str, status: str) -> None:
+    """Also where the answer to the create was lost, and after the owner has signed in with it."""
+    job = Job(a_pool(), users=PEOPLE[:1])
+    job.pool.fail("set_password", Cause.DENIED)
+    must_hold(job.run())
+    ada = job.outcome(PEOPLE[0])
+    assert (ada.reason, ada.step) == ("denied", "created")
+    job.pool.entries[ada.new_username]["UserStatus"] = status
+    job.written_to = {ada.new_sub}.__contains__
+    job.try_again()
+    if step == "asked":
+        forgotten = Outcome(ada.key, step="asked")
+        job.rows[ada.key].outcome = forgotten
+    job.run()
+    told = job.outcome(PEOPLE[0])
+    assert (told.outcome, told.reason, told.step, told.new_sub) == (
+        *("created", "invited", "confirmed"),
+        ada.new_sub,
+    )
+    assert told.confirmed and not job.pool.passwords and not told.messages
+    assert job.pool.entries[ada.new_username]["UserStatus"] == status
+    assert all(ada.new_username in members for members in job.pool.memberships.values())
 
 
 @pytest.mark.parametrize("step", ["inviting", "invited"])

@@ -31,6 +31,7 @@ class Counts:
     invitable: int = 0  # of those created: enabled, with an e-mail
     resettable: int = 0  # of those created: enabled, with a verified e-mail
     withheld: int = 0  # memberships that a guard keeps users out of
+    held: int = 0  # users of whom a guard, or more than one, holds something back
     links: int = 0
     replaced: int = 0  # of those created: an account that nobody confirmed is deleted first
     factors_lost: int = 0  # of those created: had a second factor, come back without one
@@ -49,6 +50,7 @@ class Counts:
         _add(self.by_reason, line.reason)
         self.withheld += len(line.withheld)
         self.guards[Guard.PRIVILEGED] += bool(line.withheld)
+        self.held += bool(line.held or line.withheld)
         if line.held:
             self.guards[line.held] += 1
         _add(self.immutable, *line.immutable)

@@ -14,7 +14,7 @@ import orjson
 from backups.core.choices import EVERYTHING_MISSING, Choices, Existing, Guard, Memberships, Scope
 from backups.core.matching import Index, Known, Rules
 from backups.core.places import Places
-from backups.core.plan.finish import finished
+from backups.core.plan.finish import Left, finished
 from backups.core.plan.line import Line, Terms
 from backups.core.plan.names import held_once
 from backups.core.plan.single import creation, update
@@ -43,7 +43,7 @@ def lines(
     admins: Iterable[str] = (),
     restored: Restored = lambda subs: {},
     unfinished: Mapping[str, int] = MappingProxyType({}),
-    left: Mapping[str, int] = MappingProxyType({}),
+    left: Mapping[str, Left] = MappingProxyType({}),
 ) -> Iterator[Line]:
     """One line for each user of the backup who is in scope; ``users`` is walked twice, or three times.
 
@@ -58,9 +58,9 @@ def lines(
 
     ``restored``: those of these subs that restores of ours made -> every key the same person had before.
     ``unfinished``: a sub of the pool or a key of the backup -> the job that began this user and goes on.
-    ``left``: likewise, where that job is over and left this user unfinished; whoever is known by the sub is
-    finished. By the key alone nobody knows whether that job made whoever has the name now: such a line
-    names nobody. The others are as in Terms.
+    ``left``: likewise, where that job is over and left this user unfinished: whoever is known by the sub is
+    finished, unless somebody changed the user after that job. By the key alone nobody knows whether a job
+    made whoever has the name now: such a line names nobody. The others are as in Terms.
     """
     terms = Terms(
         facts,
@@ -91,7 +91,7 @@ class _Planner:
         scope: Scope,
         restored: Restored,
         unfinished: Mapping[str, int],
-        left: Mapping[str, int],
+        left: Mapping[str, Left],
     ) -> None:
         self.users, self.live, self.terms, self.scope = users, live, terms, scope
         self.restored, self.unfinished, self.left = restored, unfinished, left
@@ -173,7 +173,7 @@ class _Planner:
         """A create, or who it is in the pool, or why neither; a user who is there is a skip so far."""
         number, how, taken = self._who(user, used)
         if number is None and how != "twice":
-            line = creation(position, user, self.terms)
+            line = self._creation(position, user)
             if line.action is not Action.CREATE or not (taken or clash):
                 return line
         first = self.terms.first(user)
@@ -196,8 +196,8 @@ class _Planner:
             return skip("exists", known=known)
         if first and likely:
             return skip("administrator", known=known)
-        if (job := self.left.get(user.key)) and known.status != "UNCONFIRMED":  # which only a sign-up gives
-            return skip("perhaps-made" if likely else "unfinished", str(job))
+        if (left := self.left.get(user.key)) and known.status != "UNCONFIRMED":  # which only a sign-up gives
+            return skip("perhaps-made" if likely else "unfinished", str(left.job))
         if not self.terms.taken_at:
             return skip("same-name")
         if known.status == "UNCONFIRMED" and not clash:
@@ -210,12 +210,25 @@ class _Planner:
         mine, theirs = (user.email, live.email) if how == "email" else (user.username, live.username)
         return mine == theirs or (not self.rules.case_sensitive and mine.lower() == theirs.lower())
 
+    def _creation(self, position: int, user: User) -> Line:
+        """As ``creation``, but nobody is made whose link stands as an account of its own in the pool.
+
+        AdminLinkProviderForUser takes no identity that has one, and the person signs in to that one.
+        """
+        line = creation(position, user, self.terms)
+        for provider, subject in line.links:
+            for name in (f"{provider}_{subject}", f"{provider.lower()}_{subject}"):
+                number = self.live.named("username", name)
+                if number is not None and self.live.known(number).status == "EXTERNAL_PROVIDER":
+                    return Line(position, user, Action.SKIP, "link-apart", provider, first=line.first)
+        return line
+
     def _instead(self, skip: Callable[..., Line], known: Known) -> Line:
         """A create that deletes the account that nobody confirmed, where that was allowed."""
         line = skip("unfinished-again", held=Guard.REPLACE)
         if Guard.REPLACE not in self.terms.choices.guards:
             return line
-        line = creation(line.position, line.user, self.terms)
+        line = self._creation(line.position, line.user)
         if line.action is not Action.CREATE:
             return line
         seen = fingerprint(self.live.user(known.number))
@@ -244,14 +257,19 @@ class _Planner:
         known, terms = line.known, self.terms
         if known is None or line.reason == "unfinished":
             return line
-        if known.sub in self.left:
-            line = finished(line, known, self.live.user(known.number), terms)
-        if line.action is Action.UPDATE or terms.choices.existing is Existing.SKIP:
+        if left := self.left.get(known.sub):
+            line = finished(line, known, self.live.user(known.number), left, terms)
+        if line.held or terms.choices.existing is Existing.SKIP:
+            return line
+        # Who is written over gets what is lacking with it; who is only filled has the fields of the create.
+        if line.action is Action.UPDATE and terms.choices.existing is Existing.FILL:
             return line
         if line.reason == "administrator" and not _invited(known):  # may have signed up: mapped, no more
             return line
         live = self.live.user(known.number)
         made = update(line.position, line.user, known, live, line.reason, terms)
+        if line.action is Action.UPDATE and made.action is not Action.UPDATE:
+            return line
         if all(name != "email" for name, _, _ in made.changes):
             return made
         emails = [name for name in self._held(line.user) if name[0] == "email"]

@@ -35,9 +35,9 @@ REASONS: dict[str, str] = {
     "fill": "is in the pool; empty there and filled: {detail}",
     "overwrite": "is in the pool; written over: {detail}",
     "join": "is in the pool, and joins {detail}",
-    "finish": "was begun by an earlier restore, which is over; what it did not come to: {detail}",
-    "finish-waits": "was begun by an earlier restore, which is over; what it did not come to: {detail}. Has "
-    "no password yet, and cannot use “forgot password”: “Who is in again” can invite this user",
+    "finish": "was begun by an earlier restore, which is over; what lacks by this backup: {detail}",
+    "finish-waits": "was begun by an earlier restore, which is over; what lacks by this backup: {detail}. "
+    "Has no password yet, and cannot use “forgot password”: “Who is in again” can invite this user",
     # skip
     "exists": "is in the pool",
     "exists-now": "was not in the pool when the plan was made, and is now",
@@ -60,12 +60,17 @@ REASONS: dict[str, str] = {
     "newer": "changed in the pool after the backup was made; left alone",
     "immutable": "is in the pool; {detail} differs, and can be written at creation only",
     "changed-since": "changed in the pool since this was planned; left alone",
+    "tried": "was written to by the trial of this plan, job {detail}; left alone",
     "federated": "comes back at the next sign-in through {detail}",
     "linked": "signs in through {detail} as well; links are not put back unless that is chosen",
     "link-unknown": "signs in through {detail} as well, and the backup does not say as whom there",
     "unconfirmed": "never finished signing up, can register again",
     "same-name": "somebody in the pool has this name, and nothing says whether it is the same person",
     "unfinished": "was begun by job {detail} and is not finished; go on with that job",
+    "newer-unfinished": "was begun by an earlier restore, which is over, and not finished; changed in the "
+    "pool afterwards",
+    "link-apart": "signs in through {detail} too, which has an account of its own in the pool by now and "
+    "cannot be linked again while that is there; left alone",
     "waits": "was created by an earlier restore, which is over. Has no password yet, and cannot use “forgot "
     "password”: “Who is in again” can invite this user",
     "duplicate": "has the same e-mail or name as another user of this backup, who comes first",
@@ -77,7 +82,14 @@ REASONS: dict[str, str] = {
     "too-long": "has more than 2,048 characters in {detail}, which Cognito does not take",
     "wrong-length": "has too few or too many characters for this pool in {detail}",
     "address-taken": "has an e-mail that somebody else in the pool has by now",
+    # created
+    "invited": "was created; another job invited this user meanwhile, or may have, so no password was set "
+    "over the one that was mailed",
+    "left-out": "was created, and not invited: {detail}",
     # failed
+    "kept-out": "is there, but in no group that got an IAM role or was set apart since the plan: {detail}",
+    "left-unfinished": "was begun by an earlier restore, which is over, and not finished: go on with that "
+    "one, or plan again",
     "refused": "AWS refused: {detail}",
     "denied": "the dashboard's AWS role may not do this: {detail}",
     "silent": "AWS did not answer: {detail}",
@@ -86,7 +98,6 @@ REASONS: dict[str, str] = {
     "not-delivered": "the account exists, but the invitation could not be delivered: {detail}",
     "unsent": "was not finished, and no invitation was sent: {detail}",
     "not-invited": "the account exists, and was not invited",
-    "left-out": "was created, and not invited: {detail}",
     "maybe-invited": "the account exists; whether the invitation went out is not known, it is not repeated",
     "gone-since": "left the pool since this was planned; plan again to create this user",
     "other-user": "somebody else holds this e-mail now; left alone",

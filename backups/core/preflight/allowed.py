@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from backups.core.choices import Choices, Existing, Guard
-from backups.core.plan import Counts
+from backups.core.plan import ENABLED, Counts
 from backups.core.preflight.check import SILENT, Check, Unasked, not_asked, passes, stop, warn
 from backups.core.snapshot import Group
 
@@ -24,7 +24,7 @@ def actions_of(
     needed: dict[str, tuple[str, ...]] = {"DescribeUserPool": (), "ListUsers": (), "AdminGetUser": ()}
     if counts.create:
         needed |= {"AdminCreateUser": (), "AdminSetUserPassword": (SILENT,)}
-    if counts.disabled or choices.existing is Existing.OVERWRITE:
+    if counts.disabled or ENABLED in counts.updates or choices.existing is Existing.OVERWRITE:
         needed["AdminDisableUser"] = ()
     if counts.memberships:
         needed |= {"AdminAddUserToGroup": (), "AdminListGroupsForUser": ()}

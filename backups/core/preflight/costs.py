@@ -42,18 +42,21 @@ def least(counts: Counts, way: str, rates: Mapping[str, float], *, apart: bool) 
 
 
 def of_time(counts: Counts, rates: Mapping[str, float], *, apart: bool) -> list[Check]:
-    """``rates``: calls a second of each category that we allow ourselves. The slowest category decides."""
+    """``rates``: calls a second of each category that we allow ourselves. The slowest category decides.
+
+    One check for all ways where nobody is created.
+    """
     found = []
-    for way in (SILENT, INVITE, LATER):
+    for way in (SILENT, INVITE, LATER) if counts.create else ("",):
         seconds, slowest = least(counts, way, rates, apart=apart)
         needed = calls(counts, way, apart=apart)[slowest]
         text = (
-            f"{way.capitalize()}: not less than {duration(seconds)} at our share of AWS's quotas; "
+            f"not less than {duration(seconds)} at our share of AWS's quotas; "
             f"{slowest} decides, {needed:,} calls at {rates[slowest]:g} a second."
+            if seconds
+            else "there is nothing to write."
         )
-        found.append(
-            passes("time", text if seconds else f"{way.capitalize()}: there is nothing to write.", way)
-        )
+        found.append(passes("time", f"{way.capitalize() or 'In all'}: {text}", *filter(None, [way])))
     return found
 
 

@@ -6,11 +6,16 @@ from collections.abc import Collection, Iterator
 
 from backups.core.preflight.check import INVITE, LATER, SILENT, Check, passes, warn
 
+OF_NEW = frozenset({"PreSignUp", "PostConfirmation", "CustomMessage", "CustomEmailSender", "UserMigration"})
+"""Which concern whoever is created: how, and how they get in again."""
 
-def of_triggers(triggers: Collection[str]) -> list[Check]:
-    """``triggers`` as LambdaConfig names them."""
-    found = [check for name in sorted(triggers) for check in _trigger(name)]
-    return found or [passes("triggers", "This pool has no triggers: no function of the application runs.")]
+
+def of_triggers(triggers: Collection[str], create: int) -> list[Check]:
+    """``triggers`` as LambdaConfig names them; ``create``: how many users are to be created."""
+    if not triggers:
+        return [passes("triggers", "This pool has no triggers: no function of the application runs.")]
+    told = sorted(name for name in triggers if create or name not in OF_NEW)
+    return [check for name in told for check in _trigger(name)]
 
 
 def _trigger(name: str) -> Iterator[Check]:
