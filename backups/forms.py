@@ -21,6 +21,8 @@ PAGE = 50
 LINES = 500
 LISTED = 500
 """Backups in one list to choose from; older ones are chosen from their own page."""
+LONGEST_SEARCH = 2_048
+"""Characters, as many as a value has in Cognito. SQLite refuses to look for a text of 50,000 bytes."""
 
 READABLE = (Backup.State.COMPLETE, Backup.State.USERS_ONLY)
 Row = TypeVar("Row", bound=Model)
@@ -65,7 +67,7 @@ def holding(text: str, *fields: str, clear: bool) -> Q:
     Unless e-mails are shown (``clear``), a field with one is found only by the whole of it: search
     would spell out letter by letter what the page masks.
     """
-    found = Q()
+    found, text = Q(), text[:LONGEST_SEARCH]
     for name in fields:
         holds = Q(**{f"{name}__icontains": text})
         whole = Q(**{f"{name}__iexact": text})

@@ -19,6 +19,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.db.models.functions import Now
 
+from backups.core.discreet import discreet
 from backups.core.lifecycle import WORDS, State
 from backups.core.snapshot import without_nul
 from backups.engine.ports import Outcome, Stop
@@ -72,7 +73,7 @@ class JobReport:
     def say(self, kind: str, text: str, **data: Any) -> None:
         with self._lock:
             # What a backup holds may be named here.
-            self._lines.append({"kind": kind, "text": without_nul(text), **data})
+            self._lines.append({"kind": kind, "text": discreet(without_nul(text)), **data})
 
     def count(self, **counters: int) -> None:
         with self._lock:
@@ -204,7 +205,7 @@ def announce(job_id: int, state: str, text: str = "") -> None:
         job_id=job_id,
         at=database_now(),
         kind="state",
-        data={"state": state, "text": text or WORDS.get(state, state)},
+        data={"state": state, "text": discreet(text) or WORDS.get(state, state)},
     )
     transaction.on_commit(lambda: bell(job_id))
 

@@ -65,6 +65,7 @@ from backups.actions.undo import (
     start_undo,
     to_undo,
     undoing_refused,
+    undone_already,
 )
 
 __all__ = [
@@ -131,6 +132,7 @@ __all__ = [
     "tick",
     "to_undo",
     "undoing_refused",
+    "undone_already",
     "untick",
     "upload",
 ]

@@ -10,6 +10,8 @@ from backups.actions.asking import LONGEST_REASON, Actor, Refused, may_now, note
 from backups.models import Aftercare, Job, database_now
 from backups.models.audit import Act
 from backups.runner import report
+from backups.runner.ledger import NOTHING_DONE
+from backups.runner.undo import taken_back, touched
 
 NOTHING = "Nothing was changed."
 
@@ -30,13 +32,23 @@ def untick(actor: Actor, job: Job, positions: list[int], comment: str = "") -> i
 
 
 def open_items() -> list[tuple[Job, int]]:
-    """(restore, how many of its items are open), the newest first; those with none are left out."""
+    """(restore, how many of its items are open), the newest first; those with none are left out.
+
+    And those that undos took back whole: nobody is there to be served.
+    """
     counted = (
         Aftercare.objects.filter(ticked_at=None).order_by().values_list("job").annotate(number=Count("pk"))
     )
     numbers = dict(counted)
     jobs = Job.objects.filter(pk__in=numbers).order_by("-pk")
-    return [(job, numbers[job.pk]) for job in jobs]
+    return [(job, numbers[job.pk]) for job in jobs if not _undone(job)]
+
+
+def _undone(restore: Job) -> bool:
+    """Whether nothing of what it wrote, or may have written, stands any more."""
+    taken = taken_back(restore)
+    wrote = touched(restore).exclude(NOTHING_DONE)
+    return taken.exists() and not wrote.exclude(key__in=taken.values("key")).exists()
 
 
 def _set(actor: Actor, job: Job, positions: list[int], comment: str, *, done: bool) -> int:

@@ -24,6 +24,7 @@ SHORTEST_REASON, LONGEST_REASON = 3, 500  # words, characters
 
 AT_ONCE = 5
 """Comparisons and searches of one person that are not over."""
+LOOKING = (Job.Kind.COMPARE, Job.Kind.FIND)
 
 
 class Refused(Exception):
@@ -90,14 +91,21 @@ def start(actor: Actor, job: Job, pool: Pool | None, act: Act, **details: object
     return job
 
 
-def under_way(actor: Actor, kind: Job.Kind, params: dict[str, Any]) -> Job | None:
-    """What was asked for already and is not over: a second click opens it. Raises Refused for too many."""
+def under_way(actor: Actor, kind: Job.Kind, params: dict[str, Any], pool: Pool | None = None) -> Job | None:
+    """What was asked for already and is not over: a second click opens it. Raises Refused for too many.
+
+    ``pool``: whose the job is, where the params do not name it.
+    """
     if actor.terminal:
         return None
-    if same := Job.objects.filter(kind=kind, params=params, state__in=ACTIVE).first():
+    asked = Job.objects.filter(kind=kind, params=params, state__in=ACTIVE)
+    if pool is not None:
+        asked = asked.filter(region=pool.region, pool_id=pool.pool_id)
+    if same := asked.first():
         return same
-    looking = (Job.Kind.COMPARE, Job.Kind.FIND)
-    theirs = Job.objects.filter(kind__in=looking, asked_by=actor.id, state__in=ACTIVE).count()
+    if kind not in LOOKING:
+        return None
+    theirs = Job.objects.filter(kind__in=LOOKING, asked_by=actor.id, state__in=ACTIVE).count()
     if theirs >= AT_ONCE:
         raise Refused(
             f"You have {theirs} comparisons and searches under way, which is the most at a time: backups "

@@ -97,7 +97,7 @@ def _read(actor: Actor, pool: Pool, restore: int | None) -> Job:
     if same is not None and not actor.terminal:
         return same
     job = Job(kind=Job.Kind.PLAN, queue=Job.Queue.READ, params=params)
-    return start(actor, job, pool, Act.PLAN_ASKED, people=restore or "everybody who waits")
+    return start(actor, job, pool, Act.PLAN_ASKED, restore=restore or "everybody who waits")
 
 
 def _order(order: str, waiting: list[Waiting], first: Sequence[str], restore: int | None) -> str | list[str]:

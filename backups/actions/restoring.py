@@ -17,9 +17,10 @@ from backups.actions.asking import (
     canonical,
     side,
     start,
+    under_way,
 )
 from backups.core import asked
-from backups.core.choices import EVERYTHING_MISSING, Choices, Existing, Guard
+from backups.core.choices import EVERYTHING_MISSING, Choices, Existing
 from backups.core.lifecycle import State
 from backups.core.plan import MAIL_LIMIT, Action, Messages
 from backups.core.preflight import Check, stops
@@ -29,6 +30,8 @@ from backups.models.audit import Act
 from backups.runner import chosen as choosing
 from backups.runner import decide
 from backups.runner.chosen import Chosen
+from backups.runner.report import trials
+from backups.runner.undo import taken_back
 
 ORDERS = ("backup", "changed")
 LIST, GROUPS = "list", "groups"
@@ -42,7 +45,7 @@ WRITES = (Action.CREATE, Action.UPDATE)
 def plan_restore(
     actor: Actor, source: str, pool: Pool, *, choices: Choices = EVERYTHING_MISSING, shown: int | None = None
 ) -> Job:
-    """A plan on the live pool: a job of its own that writes to no pool.
+    """A plan on the live pool: a job of its own that writes to no pool. One that is under way is given back.
 
     Who is chosen from a comparison of this very backup is counted again; ``shown`` is how many of them
     somebody saw.
@@ -57,6 +60,8 @@ def plan_restore(
         choices = replace(choices, chosen=chosen.params(number))
         told["chosen"] = {"comparison": chosen.comparison, **chosen.filters(), "users": number}
     params = {"source": source, "choices": choices.as_json()}
+    if same := under_way(actor, Job.Kind.PLAN, params, pool):
+        return same
     job = Job(kind=Job.Kind.PLAN, queue=Job.Queue.READ, params=params)
     return start(actor, job, pool, Act.PLAN_ASKED, source=source, **told)
 
@@ -138,9 +143,7 @@ def start_restore(
             digest=plan.digest,
             source=plan.source,
             messages=messages,
-            create=int(plan.counts["create"]),
-            update=int(plan.counts.get("update", 0)),
-            delete=int(plan.counts.get("replaced", 0)),
+            **_numbers(plan, keys),
             share="as set" if share is None else f"{share:g}",
             order=_in_words(wanted),
             reason=reason.strip(),
@@ -181,7 +184,7 @@ def named(plan: Plan, text: str) -> list[str]:
 
     Nobody for a text without a name. Raises Refused for a name that the plan does not write.
     """
-    return _listed(plan, _in_turn(text), "you named") if text.strip() else []
+    return _listed(plan, _in_turn(text, AT_ONCE), "you named") if text.strip() else []
 
 
 def groups_of(plan: Plan) -> list[str]:
@@ -231,12 +234,41 @@ def _count(chosen: Chosen, source: str, shown: int | None) -> int:
 
 def _writes_over(plan: Plan) -> bool:
     """Whether accounts that stand in the pool are written to, or deleted to make way."""
-    choices = Choices.of_json(plan.choices)
-    return choices.existing is not Existing.SKIP or Guard.REPLACE in choices.guards
+    return Choices.of_json(plan.choices).writes_over
 
 
 def _to_write(plan: Plan) -> int:
     return int(plan.counts["create"]) + int(plan.counts.get("update", 0))
+
+
+def _numbers(plan: Plan, only: Sequence[str] | None) -> dict[str, int]:
+    """How many users are created, updated, and deleted to make way: of the whole plan, or of these."""
+    if only is None:
+        counts = plan.counts
+        return {
+            "create": int(counts["create"]),
+            "update": int(counts.get("update", 0)),
+            "delete": int(counts.get("replaced", 0)),
+        }
+    rows = plan.job.items.filter(key__in=only)
+    numbers = {action.value: rows.filter(action=action).count() for action in WRITES}
+    return {**numbers, "delete": rows.exclude(removes="").count()}
+
+
+def _tried(plan: Plan, keys: Sequence[str]) -> None:
+    """Raises Refused where trials finished everybody of these: another would write to nobody.
+
+    Whom an undo took back since may be tried again.
+    """
+    left = set(keys)
+    for trial in trials(plan):
+        done = trial.items.filter(key__in=keys, outcome__in=("created", "updated"))
+        left -= {*done.exclude(key__in=taken_back(trial).values("key")).values_list("key", flat=True)}
+        if not left:
+            raise Refused(
+                f"Whom you named was restored by a trial already, last by job {trial.pk}. Name others, or "
+                "start the plan for everybody. Nothing was written."
+            )
 
 
 def _share(share: float) -> float:
@@ -262,9 +294,9 @@ def _order(plan: Plan, order: str | Sequence[str], first: str) -> str | list[str
     return _listed(plan, names, "who come first") if order == LIST else {GROUPS: _grouped(plan, names)}
 
 
-def _in_turn(text: str) -> tuple[str, ...]:
+def _in_turn(text: str, most: int = asked.MOST_NAMES) -> tuple[str, ...]:
     try:
-        return asked.in_turn(text)
+        return asked.in_turn(text, most)
     except asked.NotAsked as error:
         raise Refused(f"{error} Nothing was written.", 400) from None
 
@@ -284,18 +316,19 @@ def _listed(plan: Plan, names: Sequence[str], who: str) -> list[str]:
             found[name].append(key)
     strangers = [(place, name) for place, name in enumerate(names, 1) if not found[name.casefold()]]
     if strangers:
-        some = ", ".join(f"{mask(name)} (number {place:,})" for place, name in strangers[:5])
+        some = ", ".join(f"{asked.short(mask(name))} (number {place:,})" for place, name in strangers[:5])
         many = f"{len(strangers):,} of those {who} {'is' if len(strangers) == 1 else 'are'}"
         raise Refused(f"{many} not restored by this plan: {some}. Nothing was written.", 400)
     return list(dict.fromkeys(key for keys in found.values() for key in keys))
 
 
 def _grouped(plan: Plan, names: Sequence[str]) -> list[str]:
-    if strangers := set(names).difference(groups_of(plan)):
+    known = set(groups_of(plan))
+    if strangers := [name for name in names if name not in known]:
+        some = ", ".join(map(asked.short, strangers[:5]))
+        more = f" or {len(strangers) - 5:,} more that you named" if len(strangers) > 5 else ""
         raise Refused(
-            f"Nobody in this plan comes back into a group called {', '.join(sorted(strangers))}. "
-            "Nothing was written.",
-            400,
+            f"Nobody in this plan comes back into a group called {some}{more}. Nothing was written.", 400
         )
     return list(names)
 
@@ -345,6 +378,7 @@ def _may_start(
         if len(only) > AT_ONCE:
             raise Refused(f"Try it with {AT_ONCE:,} users at most. Nothing was written.", 400)
         _known(plan, only, "you chose")
+        _tried(plan, only)
     if not _to_write(plan) and not actor.terminal:  # a script that runs twice is done twice
         raise Refused("Nobody is missing: there is nothing to restore.")
     if len(reason) > 500:

@@ -7,13 +7,14 @@ from datetime import timedelta
 from django.db import transaction
 
 from backups.actions.approving import need_no_second, unapproved
-from backups.actions.asking import Actor, Refused, break_glass, reason_of, start
+from backups.actions.asking import Actor, Refused, break_glass, reason_of, start, under_way
 from backups.core.lifecycle import OVER, State
 from backups.core.snapshot import environment_of
+from backups.core.undo import What
 from backups.models import Job, Plan, Pool, database_now
 from backups.models.audit import Act
 from backups.runner.report import asked_first
-from backups.runner.undo import touched
+from backups.runner.undo import taken_back, touched
 
 WHAT = "This undo"
 ALONE = timedelta(hours=24)
@@ -32,10 +33,13 @@ def may_undo(restore: Job) -> str:
 
 
 def plan_undo(actor: Actor, restore: Job) -> Job:
-    """A plan on the live pool, made by a job that only reads. Raises Refused."""
+    """A plan on the live pool, made by a job that only reads; one under way is given back. Raises Refused."""
     if refused := may_undo(restore):
         raise Refused(refused, 404 if restore.kind != Job.Kind.RESTORE else 409)
-    job = Job(kind=Job.Kind.PLAN, queue=Job.Queue.READ, params={"undo": restore.pk})
+    params = {"undo": restore.pk}
+    if same := under_way(actor, Job.Kind.PLAN, params):
+        return same
+    job = Job(kind=Job.Kind.PLAN, queue=Job.Queue.READ, params=params)
     return start(actor, job, _pool_of(restore), Act.PLAN_ASKED, undo=restore.pk)
 
 
@@ -74,6 +78,16 @@ def undoing_refused(actor: Actor, plan: Plan) -> str:
     return "" if restore and _alone(actor, restore) else unapproved(WHAT, overwrites=True)
 
 
+def undone_already(plan: Plan) -> str:
+    """That other undos did all that the plan would do, as a sentence; "" where something is left of it."""
+    done = taken_back(Job(pk=plan.job.params["undo"]))
+    last = done.order_by("-job").values_list("job", flat=True).first()
+    todo = plan.job.items.filter(action__in=(What.DELETE, What.PUT_BACK))
+    if last is None or todo.exclude(key__in=done.values("key")).exists():
+        return ""
+    return f"All that this plan would take back was taken back already, last by job {last}."
+
+
 def to_undo(plan: Plan) -> int:
     """How many users the undo writes to."""
     return int(plan.counts["delete"]) + int(plan.counts["put-back"])
@@ -99,6 +113,8 @@ def _may_start(actor: Actor, plan: Plan, digest: str) -> int:
     restore = Job.objects.filter(pk=number).first()
     if restore is None or restore.state not in OVER:
         raise Refused(f"Restore {number} goes on by now. Let it end, and plan the undo anew.")
+    if done := undone_already(plan):
+        raise Refused(f"{done} Nothing was written.")
     if not _alone(actor, restore):
         need_no_second(actor, WHAT, overwrites=True)
     return number

@@ -245,7 +245,7 @@ def _follow(job: Job, terminal: bool, stop: threading.Event) -> None:
     over = False
     while not over:
         over = stop.wait(0.3)
-        for event in Event.objects.filter(job=job, pk__gt=seen):
+        for event in _events(job, seen):
             seen = event.pk
             if event.kind == "phase":
                 bar.set_description(event.data["phase"])
@@ -255,6 +255,15 @@ def _follow(job: Job, terminal: bool, stop: threading.Event) -> None:
                 _move(bar, event.data)
     bar.close()
     connection.close()
+
+
+def _events(job: Job, seen: int) -> list[Event]:
+    """What came since; nothing where the database does not answer now, for the next look has it."""
+    try:
+        return list(Event.objects.filter(job=job, pk__gt=seen))
+    except DatabaseError:
+        connection.close()
+        return []
 
 
 def _move(bar: Any, counters: dict[str, int]) -> None:

@@ -28,6 +28,7 @@ from backups import access, auth, queue
 from backups.core import principal
 from backups.core.files import Unreadable
 from backups.core.lifecycle import OVER, State, sources_of
+from backups.core.preflight import count
 from backups.engine.ports import Cause, PortError, Stop
 from backups.models import Job, Operator, database_now
 from backups.models.audit import Act, record
@@ -298,12 +299,10 @@ def _stopped(job: Job, report: JobReport, stop: Stop) -> Ended | None:
 
 
 def _invited(job: Job) -> str:
-    mailed = job.items.filter(messages__gt=0).count()
+    mailed = count(job.items.filter(messages__gt=0).count(), "was", "were")
     wait = job.items.filter(outcome="unknown", confirmed=True).count()
-    return (
-        f"{mailed:,} were invited, {wait:,} stand in the pool and wait for their invitation. "
-        "It goes on by itself."
-    )
+    others = count(wait, "stands in the pool and waits", "stand in the pool and wait")
+    return f"{mailed} invited, {others} for their invitation. It goes on by itself."
 
 
 def _flushed(report: JobReport, ended: Ended) -> Ended | None:

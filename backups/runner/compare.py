@@ -15,6 +15,7 @@ from backups.core import diff, naming
 from backups.core.diff import Choices, Counts, Kind
 from backups.core.lifecycle import State
 from backups.core.matching import Rules
+from backups.core.preflight import count
 from backups.core.settings_diff import diff_settings
 from backups.core.snapshot import iso
 from backups.engine.compare import compare
@@ -196,7 +197,7 @@ def _notes(a: Side, b: Side, counts: Counts, keep: Kept, *, known: bool, dates: 
         notes.append("Some names fit more than one user: nobody is matched by them, and they are listed.")
     twice = a.reading.count - counts.from_users + b.reading.count - counts.to_users
     if twice:
-        notes.append(f"{twice:,} entries came twice in their list, and are counted once.")
+        notes.append(f"{count(twice, 'entry came', 'entries came')} twice in a list; each counts once.")
     if not known:
         notes.append("No live pool says how it tells users apart; that was read off the files.")
     if keep.secrets:
@@ -216,8 +217,9 @@ def _about_a_live_one(side: Side) -> Iterator[str]:
             "what is said of them may be from before or after."
         )
     if reading.strangers:
+        members = count(reading.strangers, "member of a group was", "members of groups were")
         yield (
-            f"{reading.strangers:,} members of groups were in no list of users of {side.pool_name}: it "
+            f"{members} in no list of users of {side.pool_name}: it "
             "changed while it was read, or AWS's lists lag."
         )
 

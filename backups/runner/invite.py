@@ -10,6 +10,7 @@ from backups import wiring
 from backups.core.invite import LATELY, WAITING
 from backups.core.lifecycle import State
 from backups.core.mail import COGNITO, Limit
+from backups.core.preflight import count
 from backups.core.snapshot import PoolFacts
 from backups.engine.invite import Person, invite_again
 from backups.engine.ports import PortError, Stop
@@ -18,6 +19,7 @@ from backups.reporting import JobReport
 from backups.runner.ledger import note_mail
 from backups.runner.mails import Mails, spent
 from backups.runner.preflight import mail_limit
+from backups.runner.report import deleted
 from backups.runner.undo import chunks
 from backups.runner.words import Ended
 
@@ -26,9 +28,13 @@ BEGUN = Q(step="inviting") | Q(reason="maybe-invited")
 
 
 def invitable(reading: Job) -> QuerySet[Item]:
-    """Who of those that were read may be invited now: enabled, with an e-mail, not written to lately."""
+    """Who of those that were read may be invited now: enabled, with an e-mail, not written to lately.
+
+    And deleted by no undo since.
+    """
     waiting = reading.items.filter(reason__in=WAITING, enabled=True).exclude(email="").exclude(new_sub="")
-    return waiting.exclude(new_sub__in=lately(reading.pool_id)).order_by("position", "pk")
+    there = waiting.exclude(new_sub__in=deleted(reading.pool_id))
+    return there.exclude(new_sub__in=lately(reading.pool_id)).order_by("position", "pk")
 
 
 def lately(pool_id: str, but: Job | None = None) -> QuerySet[Item, str]:
@@ -43,10 +49,10 @@ def lately(pool_id: str, but: Job | None = None) -> QuerySet[Item, str]:
     return rows.values_list("new_sub", flat=True)
 
 
-def written_to(job: Job, sub: str) -> bool:
-    """Whether another job invited somebody whom ``job`` made, or was about to."""
-    wrote = Q(messages__gt=0) | BEGUN
-    return Item.objects.filter(wrote, new_sub=sub).exclude(job=job).exists()
+def written_to(job: Job) -> frozenset[str]:
+    """Subs whom later jobs invited, or were about to. While ``job`` runs no other one writes to its pool."""
+    later = Item.objects.filter(job__gt=job.pk, job__pool_id=job.pool_id).exclude(new_sub="")
+    return frozenset(later.filter(Q(messages__gt=0) | BEGUN).values_list("new_sub", flat=True))
 
 
 def mails_of(reading: Job) -> Limit:
@@ -115,8 +121,8 @@ def totals(job: Job) -> dict[str, int]:
 
 
 def so_far(job: Job) -> str:
-    sent, wait = totals(job)["messages"], _pending(job).count()
-    return f"{sent:,} {'was' if sent == 1 else 'were'} invited, {wait:,} still wait for their invitation."
+    sent, wait = count(totals(job)["messages"], "was", "were"), _pending(job).count()
+    return f"{sent} invited, {count(wait, 'still waits', 'still wait')} for their invitation."
 
 
 def _stopped(job: Job, report: JobReport, stop: Stop) -> Ended:

@@ -6,18 +6,28 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet, Sum
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 
 from backups.core.lifecycle import OVER
 from backups.core.mail import SES
-from backups.core.plan import mail_day
-from backups.core.snapshot import PoolFacts
+from backups.core.plan import Action, mail_day
+from backups.core.plan.finish import Left
+from backups.core.snapshot import PoolFacts, iso
+from backups.engine.steps import SKEW
 from backups.models import Item, Job, Plan, database_now
 from backups.models.audit import Act, AuditEntry, record
 from backups.reporting import JobReport
 
 BATCH = 1_000
 """Subs that the database is asked about at once."""
+NOTHING_DONE = Q(
+    outcome="failed",
+    action=Action.CREATE,
+    new_sub="",
+    step="",
+    reason__in=("refused", "denied", "throttled"),
+)
+"""Of a create that failed and whose step is none: nobody was made."""
 
 
 def restored(subs: Collection[str]) -> dict[str, frozenset[str]]:
@@ -46,21 +56,38 @@ def unfinished(plan: Job) -> dict[str, int]:
     return _who(_begun(plan).exclude(job__state__in=OVER))
 
 
-def left(plan: Job) -> dict[str, int]:
-    """``unfinished`` of restores that are over. Not who was written to as a later plan said."""
+def left(plan: Job) -> dict[str, Left]:
+    """``unfinished`` of restores that are over. Not who was written to as a later plan said.
+
+    Nor who lacks nothing but an invitation: that is no plan's to send.
+    """
+    restores = Job.objects.filter(kind=Job.Kind.RESTORE, pool_id=plan.pool_id)
+    ends = restores.values_list("pk", "finished_at")
+    over = {number: Left(number, iso(end + SKEW)) for number, end in ends if end}
+    return {name: over[number] for name, number in _who(_left(plan)).items() if number in over}
+
+
+def some_left(plan: Job) -> bool:
+    """Whether ``left`` names anybody."""
+    return _left(plan).exists()
+
+
+def _left(plan: Job) -> QuerySet[Item]:
     since = Item.objects.filter(job__kind=Job.Kind.RESTORE, action="update", outcome="updated")
     since = since.exclude(new_sub="").filter(new_sub=OuterRef("new_sub"))
-    return _who(_begun(plan).filter(job__state__in=OVER).exclude(Exists(since)))
+    return _begun(plan).filter(job__state__in=OVER, confirmed=False).exclude(Exists(since))
 
 
 def _begun(plan: Job) -> QuerySet[Item]:
     begun = Item.objects.filter(job__kind=Job.Kind.RESTORE, job__pool_id=plan.pool_id, action="create")
     begun = begun.filter(intended_at__isnull=False).exclude(job__started_from__job=plan)
-    return begun.filter(outcome__in=("unknown", "failed")).exclude(reason="gone-since")
+    begun = begun.filter(outcome__in=("unknown", "failed"))
+    return begun.exclude(reason="gone-since").exclude(NOTHING_DONE)
 
 
 def _who(rows: QuerySet[Item]) -> dict[str, int]:
-    return {sub or key: number for key, sub, number in rows.values_list("key", "new_sub", "job")}
+    told = rows.values_list("key", "new_sub", "job").iterator()
+    return {sub or key: number for key, sub, number in told}
 
 
 def mails_today() -> int:
@@ -89,10 +116,14 @@ def note_mail(job: Job, facts: PoolFacts, report: JobReport) -> None:
 
 
 def intend(act: Act, job: Job, stored: Plan | None = None, **details: Any) -> None:
-    """Committed alone before the first call: no intent, no act. A crash leaves an intent without an end."""
-    if AuditEntry.objects.filter(act=act, job=job.pk).exists():
-        return
+    """Committed alone before the first call: no intent, no act. A crash leaves an intent without an end.
+
+    Once for all tries of a job that intend the same.
+    """
     of_plan: dict[str, Any] = {"plan": stored.job_id, "digest": stored.digest} if stored else {}
+    last = AuditEntry.objects.filter(act=act, job=job.pk).first()
+    if last is not None and last.details == {**of_plan, **details}:
+        return
     record(
         act,
         actor_id=job.asked_by,

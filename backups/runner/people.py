@@ -14,7 +14,7 @@ from itertools import islice
 from django.db.models import QuerySet
 
 from backups import wiring
-from backups.core.evidence import Evidence, Left, Ways, Word, evidence
+from backups.core.evidence import UNDONE, Evidence, Left, Ways, Word, evidence
 from backups.core.invite import WAITING
 from backups.core.lifecycle import State
 from backups.core.snapshot import User, in_utc
@@ -24,6 +24,7 @@ from backups.engine.undo import Record, ways_of
 from backups.models import Item, Job, database_now
 from backups.reporting import JobReport
 from backups.runner.ledger import like
+from backups.runner.report import undone
 from backups.runner.undo import Written, chunks, invited_at, left_by
 from backups.runner.words import Ended, Refusal
 
@@ -78,6 +79,7 @@ def _of_restore(
     report: JobReport,
 ) -> Iterator[Item]:
     report.phase("Reading the backup that was restored")
+    gone = frozenset(undone(restore).values_list("new_sub", flat=True))
     with Written(restore, report) as backup:
         report.phase("Looking at everybody whom the restore created", len(there))
         for items in chunks(_made(restore)):
@@ -86,7 +88,9 @@ def _of_restore(
             for item in items:
                 user, left = there.get(item.new_sub), left_by(restore, item, invited)
                 told = evidence(left, user, None, ways, now)
-                if told.word is not Word.IN_AGAIN and user is not None:
+                if item.new_sub in gone:
+                    told = Evidence(Word.NOT_YET, UNDONE)
+                elif told.word is not Word.IN_AGAIN and user is not None:
                     told = evidence(left, user, _recorded(record, user), ways, now)
                 before = backup.user(item)
                 yield _row(job, item, user, left, told, in_utc(before.modified) if before else "")

@@ -172,7 +172,7 @@ def terms_of(job: Job, source_name: str, backup: Reading, live: Reading) -> Term
 
 def _looks_into_groups(job: Job, asked: Choices) -> bool:
     """Only who is written over, or finished, may be in some of the groups already."""
-    return asked.existing is not Existing.SKIP or bool(ledger.left(job))
+    return asked.existing is not Existing.SKIP or ledger.some_left(job)
 
 
 def plan_lines(
@@ -211,7 +211,8 @@ def _unmet(scope: Scope, asked: Choices) -> list[str]:
         return []
     said = "users who were chosen" if asked.users is None else "names that were given"
     some = ", ".join(mask(name) for name in unmet[:5])
-    return [f"{len(unmet):,} of the {said} are not in this backup: {some}."]
+    are = "is" if len(unmet) == 1 else "are"
+    return [f"{len(unmet):,} of the {said} {are} not in this backup: {some}."]
 
 
 def _kept(value: Any) -> Any:

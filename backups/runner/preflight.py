@@ -94,19 +94,21 @@ class _Asking:
         yield self._other_job()
         yield from self._actions()
         pool = self._setting("user_pool", self.account.describe)
-        mfa = self._setting("mfa", self.account.mfa)
         people = None if self.backup is None else preflight.learn(self.backup.users, facts)
         yield from preflight.of_schema(counts, facts, self.choices)
         yield from preflight.of_names(counts, facts, people)
-        yield preflight.of_addresses(counts)
-        yield preflight.of_password(pool, password(facts.password_length))
-        yield preflight.of_recovery(pool, counts.create)
-        yield preflight.of_factors(mfa, people, counts.factors_lost)
+        if counts.create:  # nobody else has to get in again
+            yield preflight.of_addresses(counts)
+            yield preflight.of_password(pool, password(facts.password_length))
+            yield preflight.of_recovery(pool, counts.create)
+            mfa = self._setting("mfa", self.account.mfa)
+            yield preflight.of_factors(mfa, people, counts.factors_lost)
         yield from preflight.of_messages(pool)
-        yield from preflight.of_triggers(facts.triggers)
-        now = database_now()
-        limit = self.limit or mail_limit(facts, self.account)
-        yield from preflight.of_mail(needs(counts, limit, now), limit, facts, now)
+        yield from preflight.of_triggers(facts.triggers, counts.create)
+        if counts.create:
+            now = database_now()
+            limit = self.limit or mail_limit(facts, self.account)
+            yield from preflight.of_mail(needs(counts, limit, now), limit, facts, now)
         yield preflight.of_billing(counts, facts)
         yield from preflight.of_time(counts, rates(self.job.region), apart=facts.mail != SES)
         yield preflight.of_replica(_told(lambda: self.account.role_of(facts.pool_id)), facts.region)
@@ -146,7 +148,7 @@ class _Asking:
         def ask() -> tuple[str, set[str]]:
             who, denied = "", set[str]()
             for role in sorted({group.role_arn for group in having}):
-                told = self.account.allowed([preflight.PASS_ROLE], role, settings.WRITE_ROLE)
+                told = self.account.allowed([preflight.PASS_ROLE], role, who or settings.WRITE_ROLE)
                 who = told.principal
                 denied |= {role} if told.denied else set()
             return who, denied

@@ -18,14 +18,14 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, transaction
-from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
+from django.db.models import Case, Count, Exists, IntegerField, OuterRef, Q, QuerySet, Value, When
 
 from backups import storage, wiring
 from backups.core import identity_map as mapping
 from backups.core import map_sql, naming
 from backups.core import report as written
 from backups.core.choices import Choices
-from backups.core.lifecycle import WORDS, State
+from backups.core.lifecycle import ACTIVE, WORDS, State
 from backups.core.snapshot import User, iso
 from backups.engine.ports import BackupStore, Cause, PortError
 from backups.models import Aftercare, AuditEntry, Item, Job, Plan, database_now
@@ -38,6 +38,8 @@ MAP = "identity-map"
 CHUNK = 2000
 ASKED = tuple(act for act in Act if act.endswith("asked") and not act.startswith("job."))
 """Acts that begin a job, each with the entry that the job's row was written with."""
+HALF_MADE = "half_made"
+"""Of a restore's result: users whom it created and did not finish, as of its last end or pause."""
 TRIES = 5  # seconds in a row that may be somebody else's
 
 
@@ -49,17 +51,36 @@ def mapped(job: Job) -> QuerySet[Item]:
 
     Whom an undo deleted again has none: access moved to such a sub would be lost.
     """
-    return job.items.exclude(new_sub="").exclude(new_sub__in=_deleted(job))
+    # Of NOT IN and some 100,000 subs PostgreSQL makes no hash, and looks through all of them each time.
+    gone = deleted(job.pool_id).filter(new_sub=OuterRef("new_sub"))
+    return job.items.exclude(new_sub="").exclude(Exists(gone))
+
+
+def half_made(job: Job) -> QuerySet[Item]:
+    """Whom this restore created and did not come to the end with; they stand in the pool."""
+    return mapped(job).filter(action="create").exclude(outcome__in=("created", "skipped"))
 
 
 def undone(job: Job) -> QuerySet[Item]:
     """Of this restore's rows those whom an undo deleted: its own, or that of a restore which made them."""
-    return job.items.filter(new_sub__in=_deleted(job))
+    return job.items.filter(new_sub__in=deleted(job.pool_id))
 
 
-def _deleted(job: Job) -> QuerySet[Item, Any]:
+def undos(job: Job) -> Any:
+    """Undos of this restore that changed somebody or are under way: a QuerySet of jobs, each with its numbers
+    of users ``deleted``, ``put_back`` and ``left_alone``."""
+    rows = Job.objects.filter(kind=Job.Kind.UNDO, params__undo=job.pk)
+    counted = rows.annotate(
+        deleted=Count("items", filter=Q(items__outcome="deleted")),
+        put_back=Count("items", filter=Q(items__outcome="updated")),
+        left_alone=Count("items", filter=Q(items__outcome__in=("skipped", "failed"))),
+    )
+    return counted.filter(Q(deleted__gt=0) | Q(put_back__gt=0) | Q(state__in=sorted(ACTIVE))).order_by("pk")
+
+
+def deleted(pool_id: str) -> QuerySet[Item, Any]:
     """Subs that undos deleted in this pool. Cognito gives none of them again."""
-    undos = Item.objects.filter(job__kind=Job.Kind.UNDO, job__pool_id=job.pool_id)
+    undos = Item.objects.filter(job__kind=Job.Kind.UNDO, job__pool_id=pool_id)
     return undos.filter(outcome="deleted").exclude(new_sub="").values("new_sub")
 
 
@@ -174,6 +195,24 @@ def plan_of(job: Job) -> Plan | None:
     return Plan.objects.select_related("job").filter(pk=job.params.get("plan")).first()
 
 
+def trials(plan: Plan) -> QuerySet[Job]:
+    """Restores of a few users of this plan."""
+    of_plan = Job.objects.filter(kind=Job.Kind.RESTORE, params__plan=plan.pk, params__has_key="only")
+    return of_plan.order_by("pk")
+
+
+def trial(job: Job, plan: Plan | None) -> str:
+    """With how many of its plan's users it was tried, a sentence; "" for a restore of everybody."""
+    if "only" not in job.params:
+        return ""
+    number = len(job.params["only"])
+    users = "1 user" if number == 1 else f"{number:,} users"
+    if plan is None:
+        return f"This is a trial with {users}."
+    whole = int(plan.counts["create"]) + int(plan.counts.get("update", 0))
+    return f"This is a trial with {users} of the {whole:,} whom its plan writes."
+
+
 def archive(job: Job) -> Iterator[bytes]:
     """The report as a zip, in chunks."""
     plan = plan_of(job)
@@ -198,7 +237,8 @@ def archive(job: Job) -> Iterator[bytes]:
     parts["audit.json"] = written.listed({"job": job.pk}, "entries", _entries(job, plan))
     now = database_now()
     words = WORDS.get(State(job.state), job.state)
-    readme = written.readme(job.pk, job.pool_text, words, iso(now), list(parts), left_out)
+    said = " ".join(filter(None, (trial(job, plan), left_out)))
+    readme = written.readme(job.pk, job.pool_text, words, iso(now), list(parts), said)
     return written.zipped([(written.README, [readme]), *parts.items()], now)
 
 
@@ -288,6 +328,8 @@ def _confirmation(job: Job) -> Iterator[str]:
         "started_at": job.started_at,
         "finished_at": job.finished_at,
         "totals": totals(job),
+        "created_not_finished": half_made(job).count(),
+        "undos": list(undos(job).values("pk", "state", "deleted", "put_back", "left_alone")),
     }
     reached = Q(outcome="skipped") | Q(outcome__in=("created", "updated"), confirmed=True)
     return written.listed(head, "not_as_planned", map(written.ledger_row, _ledger(job, ~reached)))
@@ -333,6 +375,7 @@ def keep_report(job: Job, ended: Ended) -> Ended:
     told.state, told.sentence = ended.state, ended.sentence
     kept, why = _keep(told)
     result = {**(ended.result if ended.result is not None else job.result), **kept}
+    result[HALF_MADE] = half_made(job).count()
     said += [why] if why else []
     return replace(ended, sentence=" ".join([ended.sentence, *said]).strip(), result=result)
 

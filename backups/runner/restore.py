@@ -36,7 +36,7 @@ from backups.models.audit import Act
 from backups.reporting import JobReport
 from backups.runner.backup import back_up_first, pool_of
 from backups.runner.invite import written_to
-from backups.runner.ledger import intend, note_mail, of_groups
+from backups.runner.ledger import NOTHING_DONE, intend, note_mail, of_groups
 from backups.runner.mails import AFTERWARDS, Mails, invited_afterwards
 from backups.runner.plan import choices, missing_groups, plan_lines, terms_of
 from backups.runner.preflight import rates
@@ -49,18 +49,10 @@ AHEAD = 20_000
 """Users whose steps are held in memory where they do not come in the backup's order."""
 WRITES = (Action.CREATE, Action.UPDATE)
 RETRIED = (
-    *("denied", "silent", "throttled", "refused", "read-back-differs"),
+    *("denied", "silent", "throttled", "refused", "read-back-differs", "kept-out"),
     *("mail-limit", "not-delivered", "unsent", "not-invited"),
 )
 """Causes that may be gone at the next try. Not "maybe-invited": a second mail might go out."""
-_NOTHING_DONE = Q(
-    outcome="failed",
-    action=Action.CREATE,
-    new_sub="",
-    step="",
-    reason__in=("refused", "denied", "throttled"),
-)
-"""Of a create that failed and whose step is none: nobody was made."""
 AGAIN = "again"
 """Of a job's params: the causes of those who failed and are tried again once the others are done."""
 SCHEMA = "attributes"
@@ -119,7 +111,7 @@ def carry_out(job: Job, report: JobReport) -> Ended:
                     messages=messages,
                     afterwards=afterwards,
                     mails_left=mails.left,
-                    written_to=lambda sub: written_to(job, sub),
+                    written_to=written_to(job).__contains__,
                 )
             except Stop as stop:
                 if stop.why != "lease-lost":
@@ -152,7 +144,7 @@ def unfinished(job: Job, causes: Collection[str] = RETRIED) -> int:
 
 def begun(job: Job) -> bool:
     """Whether somebody may have been written to."""
-    return job.items.filter(intended_at__isnull=False).exclude(_NOTHING_DONE).exists()
+    return job.items.filter(intended_at__isnull=False).exclude(NOTHING_DONE).exists()
 
 
 def failed(job: Job, causes: Collection[str]) -> QuerySet[Item]:
@@ -168,7 +160,7 @@ def try_again(failed: QuerySet[Item]) -> None:
     """
     failed = failed.filter(outcome="failed")  # each update leaves those that the others are about
     # By now another job, or the person, may have made whom this one did not: never taken for its own.
-    failed.filter(_NOTHING_DONE).update(**_NOT_BEGUN)
+    failed.filter(NOTHING_DONE).update(**_NOT_BEGUN)
     told = Q(reason__in=NONE_WENT_OUT) | Q(reason="refused", step=ASKED)
     failed.filter(told).update(outcome="unknown", detail="")
     failed.update(outcome="unknown", reason="", detail="")
@@ -261,7 +253,7 @@ def _tasks(job: Job, stored: Plan, backup: Reading, live: Reading, report: JobRe
                     _put_back(job.items.filter(pk=item.pk), report)
                 report.outcome(_here_by_now(line))
             else:
-                yield item.key, task
+                yield item.key, replace(task, tried=tried.get(item.key, 0))
 
     def in_order(some: Callable[[str], bool]) -> Iterator[Task]:
         lines = plan_lines(stored.job, stored.source, backup, live)
@@ -275,10 +267,14 @@ def _tasks(job: Job, stored: Plan, backup: Reading, live: Reading, report: JobRe
             yield task
 
     terms = terms_of(stored.job, stored.source, backup, live)
+    trials = Item.objects.filter(job__kind=Job.Kind.RESTORE, job__params__plan=job.params["plan"])
+    trials = trials.filter(action=Action.UPDATE, outcome="updated").exclude(job=job)
+    tried = dict(trials.values_list("key", "job_id"))
     again = frozenset(failed(job, job.params.get(AGAIN, ())).values_list("key", flat=True))
     yield from in_order(lambda key: key not in again)
-    if again:
+    if AGAIN in job.params:  # also where nobody had failed: who fails from now on was not meant
         _take_up(job, again, report)
+    if again:
         yield from in_order(again.__contains__)
 
 
@@ -383,7 +379,7 @@ def _another_s(line: Line, terms: Terms) -> bool:
 def _here_by_now(line: Line) -> Outcome:
     known = line.known
     there = line.reason == "exists" or line.action is Action.UPDATE  # which is no part of this plan
-    return Outcome(
+    outcome = Outcome(
         line.key,
         "skipped",
         reason="exists-now" if there else line.reason,
@@ -391,6 +387,9 @@ def _here_by_now(line: Line) -> Outcome:
         new_sub=known.sub if known else "",
         new_username=known.username if known else "",
     )
+    # Another restore of this plan, or of an older one, began this user: nobody may call that done.
+    left = line.reason in ("finish", "finish-waits", "newer-unfinished")
+    return replace(outcome, outcome="failed", reason="left-unfinished", detail="") if left else outcome
 
 
 def _begun(item: Item) -> Outcome:

@@ -25,6 +25,7 @@ from backups.core.plan import Messages
 from backups.core.snapshot import ADDRESSES, PoolFacts, User
 from backups.core.undo import ENABLED, Touched, Verdict, What, truth
 from backups.engine.ports import Cause, PortError, Stop
+from backups.engine.steps import INVITED
 from backups.engine.undo import Task, undo, verdicts, ways_of
 from backups.models import Item, Job, Plan, database_now
 from backups.models.audit import Act
@@ -118,6 +119,12 @@ def touched(restore: Job) -> QuerySet[Item]:
     return begun.exclude(untouched).order_by("position", "pk")
 
 
+def taken_back(restore: Job) -> QuerySet[Item]:
+    """The rows of its undos of whom one deleted again or put back; keys are the restore's."""
+    undos = Item.objects.filter(job__kind=Job.Kind.UNDO, job__params__undo=restore.pk)
+    return undos.filter(outcome__in=("deleted", "updated"))
+
+
 def invited_at(items: list[Item]) -> dict[str, datetime]:
     """sub -> when the last invitation of ours went out, whichever job sent it."""
     found: dict[str, datetime] = {}
@@ -133,7 +140,7 @@ def left_by(restore: Job, item: Item, invited: dict[str, datetime]) -> Left:
     """How the restore left somebody whom it created."""
     return Left(
         item.new_sub,
-        restore.params.get("messages") == Messages.SILENT,
+        restore.params.get("messages") == Messages.SILENT and item.reason != INVITED,
         restore.finished_at if restore.state in OVER else None,
         invited.get(item.new_sub),
     )
@@ -198,7 +205,7 @@ class Written:
 
 
 def _people(restore: Job, backup: Written, facts: PoolFacts, ledger: dict[str, Item]) -> Iterator[Touched]:
-    done = _undone(restore)
+    done = frozenset(taken_back(restore).values_list("key", flat=True))
     for items in chunks(touched(restore)):
         invited = invited_at(items)
         for item in items:
@@ -231,14 +238,6 @@ def _touched(
         unheard=not create and (item.outcome == "unknown" or item.reason in UNHEARD),
         undone=undone,
     )
-
-
-def _undone(restore: Job) -> frozenset[str]:
-    """Keys that an earlier undo of this restore took back."""
-    rows = Item.objects.filter(
-        job__kind=Job.Kind.UNDO, job__params__undo=restore.pk, outcome__in=("deleted", "updated")
-    )
-    return frozenset(rows.values_list("key", flat=True))
 
 
 def _line(job: Job, item: Item, verdict: Verdict) -> Item:

@@ -11,13 +11,13 @@ from django import template
 from django.db.models import Count
 from django.utils import timezone
 
-from backups import actions
+from backups import access, actions
 from backups.core import plan
 from backups.core.lastgood import Rule
 from backups.core.lifecycle import State
 from backups.core.mail import SES
 from backups.core.progress import OUTCOMES, Segment, fold, segments, span, time_left
-from backups.models import Event, Item, Job, Plan
+from backups.models import AuditEntry, Event, Item, Job, Operator, Plan
 from backups.models.audit import Act
 from backups.runner import report as reports
 from backups.runner.restore import RETRIED, unfinished
@@ -54,8 +54,8 @@ ACTS: dict[str, str] = {
     Act.FIND_ASKED: "asked for the last good backup",
     Act.FIND_ENDED: "search for the last good backup ended",
     Act.HISTORY_READ: "read the history of a user",
-    Act.PLAN_ASKED: "asked for a restore plan",
-    Act.PLAN_ENDED: "restore plan ended",
+    Act.PLAN_ASKED: "asked for a plan or a reading",
+    Act.PLAN_ENDED: "plan or reading ended",
     Act.PLAN_DOWNLOADED: "downloaded a restore plan",
     Act.RESTORE_ASKED: "asked for a restore",
     Act.RESTORE_INTENDED: "restore is about to write",
@@ -83,9 +83,26 @@ ACTS: dict[str, str] = {
 
 
 @register.filter
+def may(who: Operator, action: str) -> bool:
+    """Whether somebody may do this access.Action: what would be refused is not offered."""
+    return access.can(who, access.Action(action)).allowed
+
+
+@register.filter
 def act(code: str) -> str:
     """An audited act in words; one that is not known here shows its name."""
     return ACTS.get(code, code)
+
+
+@register.filter
+def done(entry: AuditEntry) -> str:
+    """What an entry says was done, in words; of a plan, what it was to be of."""
+    if entry.act != Act.PLAN_ASKED:
+        return act(entry.act)
+    details = entry.details
+    if "undo" in details:
+        return "asked for the plan of an undo"
+    return "asked for a restore plan" if "source" in details else "asked who is in again"
 
 
 @register.filter
@@ -146,7 +163,8 @@ def in_words(job: Job) -> str:
     if job.kind == Job.Kind.UNDO:
         what = f"restore {job.params['undo']} in {place}"
         done = job.state in (State.DONE, State.DONE_WITH_FAILURES)
-        return f"Undid {what}" if done else f"Undo of {what}" if job.over else f"Undoing {what}"
+        some = job.result.get("deleted") or job.result.get("updated")
+        return f"Undid {what}" if done and some else f"Undo of {what}" if job.over else f"Undoing {what}"
     if job.kind == Job.Kind.INVITE:
         invited = plural(job.counters.get("messages", 0), "person,people")
         return f"Invited {invited} in {place}" if job.over else f"Inviting people in {place}"
@@ -154,11 +172,13 @@ def in_words(job: Job) -> str:
         return _switching(job, place)
     if job.kind == Job.Kind.SCHEMA:
         return _adding(job, place)
+    trial = ", as a trial" if "only" in job.params else ""
     if job.state in (State.DONE, State.DONE_WITH_FAILURES):
-        return _restored(job, place)
+        half = job.result.get(reports.HALF_MADE)
+        return f"{_restored(job, place)}{trial}{f', {number(half)} more not finished' if half else ''}"
     many = planned(job)
     users = plural(many, "user") if many is not None else "users"
-    return f"Restoring {users} to {place}" if not job.over else f"Restore of {users} to {place}"
+    return f"{'Restore of' if job.over else 'Restoring'} {users} to {place}{trial}"
 
 
 def _restored(job: Job, place: str) -> str:
@@ -189,6 +209,8 @@ def _adding(job: Job, place: str) -> str:
 
 def planned(job: Job) -> int | None:
     """How many users a restore was started to create or update; None where no plan is kept."""
+    if "only" in job.params:
+        return len(job.params["only"])
     try:
         counts: dict[str, Any] = job.started_from.counts
     except Plan.DoesNotExist:
@@ -249,7 +271,8 @@ def live(job: Job) -> dict[str, Any]:
 @register.inclusion_tag("jobs/_detail.html", takes_context=True)
 def detail(context: template.Context, job: Job) -> dict[str, Any]:
     """Phases, and for a restore the outcomes by cause, each with a way to try it again."""
-    causes = list(_causes(job)) if job.kind == Job.Kind.RESTORE else []
+    tries = may(context["request"].user, access.Action.CANCEL)
+    causes = list(_causes(job, tries)) if job.kind == Job.Kind.RESTORE else []
     return {
         "job": job,
         "csrf_token": context.get("csrf_token"),
@@ -267,21 +290,25 @@ def bar(cut: list[Segment]) -> dict[str, Any]:
 
 @register.inclusion_tag("jobs/_acts.html", takes_context=True)
 def acts(context: template.Context, job: Job) -> dict[str, Any]:
-    """The buttons that the job has now, and what a cancel keeps."""
-    may_resume = actions.may_resume(job)
+    """The buttons that the job has now for whoever looks, and what a cancel keeps."""
+    who = context["request"].user
+    stands_over = may(who, access.Action.CANCEL)
+    may_resume = stands_over and actions.may_resume(job)
     of_users = may_resume and job.kind == Job.Kind.RESTORE
     everybody, others = (unfinished(job), unfinished(job, ())) if of_users else (0, 0)
     return {
         "job": job,
+        "who": who,
         "csrf_token": context.get("csrf_token"),
-        "may_pause": job.kind in PEOPLE_AT_A_TIME
+        "may_pause": stands_over
+        and job.kind in PEOPLE_AT_A_TIME
         and job.state in (State.QUEUED, State.RUNNING, State.WAITING)
         and not job.wants,
         "may_resume": may_resume,
         "unfinished": everybody,
         "failed": everybody - others if others or not job.over else 0,  # who can be gone on without
         "unmade": len(job.result.get("groups_not_made", ())),
-        "may_cancel": not job.over and job.wants != "cancel",
+        "may_cancel": stands_over and not job.over and job.wants != "cancel",
         "kept": _kept(job),
     }
 
@@ -329,19 +356,19 @@ def _worked(counters: dict[str, Any]) -> int:
 def _facts(job: Job) -> list[tuple[str, str]]:
     """Counters that are no part of the bar, in words."""
     words = {
-        "users": "users read",
-        "groups": "groups",
-        "memberships": "memberships",
-        "factors_read": "second factors read",
-        "objects": "objects copied",
+        "users": "user{s} read",
+        "groups": "group{s}",
+        "memberships": "membership{s}",
+        "factors_read": "second factor{s} read",
+        "objects": "object{s} copied",
         "read_from": "read on the first side",
         "read_to": "read on the second side",
         "backup": "read from the backup",
         "live": "read from the live pool",
-        "backups_read": "backups read",
+        "backups_read": "backup{s} read",
         "backups_known": "known without reading",
         "confirmed": "read back and confirmed",
-        "messages": "messages sent",
+        "messages": "message{s} sent",
         "deleted": "deleted",
         "updated": "put back",
         "skipped": "left alone",
@@ -354,7 +381,8 @@ def _facts(job: Job) -> list[tuple[str, str]]:
         told = ("deleted", "updated", "skipped", "failed", "left", "confirmed")
     elif job.kind == Job.Kind.INVITE:
         told = ("messages", "skipped", "failed", "left")
-    return [(number(job.counters[name]), words[name]) for name in told if name in job.counters]
+    counted = [(int(job.counters[name]), words[name]) for name in told if name in job.counters]
+    return [(number(count), word.format(s="" if count == 1 else "s")) for count, word in counted]
 
 
 def _phases(job: Job) -> Iterable[Phase]:
@@ -373,11 +401,11 @@ def _phases(job: Job) -> Iterable[Phase]:
         yield Phase(str(event.data.get("phase", "")), " · ".join(said), state)
 
 
-def _causes(job: Job) -> Iterable[Cause]:
+def _causes(job: Job, tries: bool) -> Iterable[Cause]:
     """Who was not created or updated and why, failures first; a try is offered once for each reason.
 
     And for none where somebody is not begun or not finished: whoever tries again goes on with them too,
-    so that only the button that counts everybody says what will happen.
+    so that only the button that counts everybody says what will happen. ``tries``: whoever looks may try.
     """
     rows = (
         job.items.filter(outcome__in=("failed", "skipped"))
@@ -385,7 +413,7 @@ def _causes(job: Job) -> Iterable[Cause]:
         .annotate(count=Count("id"))
         .order_by("outcome", "-count")[:CAUSES]
     )
-    tries = actions.may_resume(job) and not unfinished(job, ())
+    tries = tries and actions.may_resume(job) and not unfinished(job, ())
     offered = set[str]()
     for outcome, code, detail, count in rows:
         sentence = plan.sentence(code, detail) if code else "no reason was given"

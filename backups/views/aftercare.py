@@ -13,7 +13,8 @@ from django.views.decorators.http import require_http_methods
 
 from backups import access, actions, forms
 from backups.core.plan import Messages
-from backups.models import Item, Job
+from backups.models import Job
+from backups.runner import report
 
 _ANEW = (
     "We had to make your account anew. It is there, with your data; your old password no longer works. {}"
@@ -59,17 +60,13 @@ def aftercare(request: HttpRequest, job: int) -> HttpResponse:
 
 
 def _how_far(job: Job) -> dict[str, Any]:
-    """Users whom it created or updated, of how many, and how many whom it created are there still."""
-    undo = Job.objects.filter(kind=Job.Kind.UNDO, params__undo=job.pk).first()
-    created = job.items.filter(outcome="created").count()
-    undos = Item.objects.filter(job__kind=Job.Kind.UNDO, job__params__undo=job.pk)
-    deleted = undos.filter(outcome="deleted").count()
+    """Users who are finished, of how many, who stands unfinished, and whom it created and who is there."""
     return {
-        "written": created + job.items.filter(outcome="updated").count(),
+        "written": job.items.filter(outcome__in=("created", "updated")).count(),
         "planned": job.items.filter(action__in=("create", "update")).count(),
-        "made": created - deleted,
-        "undo": undo,
-        "deleted": deleted,
+        "half_made": report.half_made(job).count(),
+        "made": report.mapped(job).filter(outcome="created").exists(),
+        "undone": report.undos(job).exists(),
     }
 
 

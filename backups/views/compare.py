@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -22,7 +22,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from backups import access, actions, forms
 from backups.core.choices import Existing
 from backups.core.lifecycle import State
-from backups.models import Backup, Job, Pool
+from backups.models import Backup, Job, Operator, Pool
 from backups.runner.chosen import (
     ALL,
     CHANGED,
@@ -40,6 +40,7 @@ from backups.templatetags.context import revealed
 
 FILES = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
 MOST_FIELDS = 8
+FILTERS = ("q", "field", "security")
 
 
 @never_cache
@@ -133,14 +134,9 @@ def _asked(values: QueryDict) -> tuple[str, str, bool]:
 def _chosen(request: HttpRequest, job: Job, values: QueryDict, kind: str = ALL) -> Chosen:
     """What the filters choose; ``kind`` where they name none."""
     named = forms.given(values, "kind")
-    return Chosen(
-        job.pk,
-        named if named in KINDS else kind,
-        forms.given(values, "q"),
-        forms.given(values, "field"),
-        forms.given(values, "security"),
-        clear=revealed(request),
-    )
+    q, field, security = (forms.given(values, name)[: forms.LONGEST_SEARCH] for name in FILTERS)
+    named = named if named in KINDS else kind
+    return Chosen(job.pk, named, q, field, security, clear=revealed(request))
 
 
 def _choose(
@@ -181,13 +177,13 @@ def _words(pool: Pool) -> str:
 def _result(request: HttpRequest, job: Job) -> dict[str, Any]:
     result = job.result
     tabs = said.tabs(result)
-    filters = ("q", "field", "security")
-    narrowed = any(forms.given(request.GET, name) for name in filters)
+    narrowed = any(forms.given(request.GET, name) for name in FILTERS)
     listed_kinds = (SETTINGS, GROUPS) if result["whole"] else KINDS[1:]
     first = next((name for name in listed_kinds if tabs[name]), ALL)
     chosen = _chosen(request, job, request.GET, ALL if narrowed else first)
     rows = chosen.rows()
-    restorable = can_be_restored(job)
+    who = cast(Operator, request.user)
+    restorable = can_be_restored(job) and access.can(who, access.Action.PLAN).allowed
     listed = int(result["listed"])
     fields, security = said.fields(result), said.security(result)
     return {
@@ -208,6 +204,7 @@ def _result(request: HttpRequest, job: Job) -> dict[str, Any]:
         ],
         "means": said.MEANS.get(chosen.kind, ""),
         "count": rows.count(),
+        "may_download": access.can(who, access.Action.DOWNLOAD).allowed,
         "rows": forms.page(rows, "id", forms.given(request.GET, "after"), newest_first=False),
         "listed": listed,
         "cut": listed < tabs[ALL] and not result["whole"],

@@ -52,6 +52,7 @@ def identity_map(request: HttpRequest, job: int) -> HttpResponse:
         "undone": report.undone(found).count(),
         "mapped": counts["all"],
         "created": counts["created"],
+        "half_made": report.half_made(found).count(),
         "kept": counts["all"] - counts["created"],
         "without": report.admins_without(found),
         "may_download": access.can(request.user, access.Action.DOWNLOAD).allowed,  # type: ignore[arg-type]

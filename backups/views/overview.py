@@ -25,7 +25,7 @@ from backups.core.suggested import KEPT, fell
 from backups.engine.ports import PortError
 from backups.forms import given, need
 from backups.models import Alarm, Backup, Catalogue, Job, Operator, Pool
-from backups.templatetags.words import clock, number
+from backups.templatetags.words import clock, number, plural
 from backups.watch import Standing
 
 LATEST, SHOWN = 8, 5
@@ -284,7 +284,7 @@ def _presence(looks: Looks, last: Pool | None, suggested: Backup | None) -> tupl
         )
     if last.estimated_users is None:
         return "there", f"In {last.region} at {clock(last.looked_at)}.", "good"
-    about = f"About {number(last.estimated_users)} users in {last.region} at {clock(last.looked_at)}"
+    about = f"About {plural(last.estimated_users, 'user')} in {last.region} at {clock(last.looked_at)}"
     if suggested and suggested.users and fell(suggested.users, last.estimated_users):
         tone = "bad" if last.estimated_users < EMPTIED * suggested.users else "warn"
         return "there", f"{about}; the suggested backup holds {number(suggested.users)}.", tone

@@ -13,11 +13,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from backups import access, actions, forms
-from backups.core.evidence import WHY, Word
+from backups.core.evidence import UNDONE, WHY, Word
 from backups.core.invite import WAITING
-from backups.core.lifecycle import State
+from backups.core.lifecycle import ACTIVE, State
 from backups.models import Item, Job, Operator, Pool
 from backups.runner.invite import invitable, mails_of, never
+from backups.runner.report import deleted
 from backups.templatetags.context import revealed
 
 FIELDS = ("order", "reason", "typed")
@@ -125,16 +126,21 @@ def _page(
 def _of_reading(request: HttpRequest, reading: Job) -> dict[str, Any]:
     counted = reading.result.get("words", {})
     invite = invitable(reading).count()
+    pool = {"region": reading.region, "pool_id": reading.pool_id}
+    since = reading.items.filter(new_sub__in=deleted(reading.pool_id)).exclude(reason=UNDONE)
+    waiting = reading.result.get("waiting", 0) - since.filter(reason__in=WAITING).count()
     limit = mails_of(reading)
     days = reading.result.get("valid_days")
     return {
         "words": [(word.value, int(counted.get(word.value, 0))) for word in Word],
         "ran_out": reading.result.get("ran_out", 0),
-        "waiting": reading.result.get("waiting", 0),
+        "waiting": waiting,
+        "undone_since": since.count(),
         "valid_days": days,
         "read_at": reading.result.get("read_at"),
         "invite": invite,
-        "kept_back": reading.result.get("waiting", 0) - invite,
+        "writer": Job.objects.filter(**pool, queue=Job.Queue.WRITE, state__in=ACTIVE).first(),
+        "kept_back": waiting - invite,
         "limit": limit,
         "never": never(limit, invite),
         "to_type": actions.confirmation_of_invite(reading, invite),

@@ -53,6 +53,8 @@ def report(request: HttpRequest, job: int) -> HttpResponse:
         "messages_way": found.params.get("messages", ""),
         "totals": totals,
         "reached": totals["created"] + totals["updated"],
+        "half_made": reports.half_made(found).count(),
+        "undone": reports.undone(found).count(),
         "mapped": reports.mapped(found).count(),
         "items": actions.aftercare_of(found),
         "entries": entries[:ENTRIES],

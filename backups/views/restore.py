@@ -57,6 +57,8 @@ WAYS = {
     "later": "We write to nobody, and nobody can sign in or reset a password until they are invited, which "
     "the restore’s own page offers.",
 }
+ONLY_WAY = "later"
+"""Of who is only updated: nobody gets a password or a message, whatever is chosen."""
 
 
 @never_cache
@@ -209,6 +211,8 @@ def _confirm(
     """``given``: as the form was sent, and ``only`` of whom; {} and None for a new one."""
     made = _made(job)
     ways = {way["name"]: way for way in _ways(made)} if made else {}
+    if made is not None and not made.counts["create"]:
+        messages = ONLY_WAY
     if made is None or not _can_start(made) or messages not in ways:
         said = refused or ("" if made is None or not _can_start(made) else CHOOSE)
         return _plan(request, job, said, status if refused else 400 if said else 200)
@@ -253,7 +257,7 @@ def _trial(made: Plan, given: dict[str, str], only: list[str] | None) -> dict[st
 
 
 def _of_plan(request: HttpRequest, job: Job, made: Plan) -> dict[str, Any]:
-    counts = made.counts
+    counts, ways = made.counts, _ways(made)
     by_reason = _by_reason(made)
     planned = sum(int(counts.get(name, 0)) for name in ACTIONS)
     return {
@@ -261,13 +265,15 @@ def _of_plan(request: HttpRequest, job: Job, made: Plan) -> dict[str, Any]:
         "source": Backup.objects.filter(key=made.source).first(),
         "counts": counts,
         "writes": _writes(made),
+        "held": int(counts.get("held", 0)) + int(counts.get("by_reason", {}).get("linked", 0)),
         "limited": choices_of(job).limited,
         "tabs": [(name, int(counts.get(name, 0))) for name in ACTIONS],
         "may_download": bool(access.can(cast(Operator, request.user), access.Action.DOWNLOAD)),
         "may_again": not made.source.startswith(FILE),
         "wanting": [check for state in ("stop", "warn") for check in made.checks if check["state"] == state],
         "passed": [check for check in made.checks if check["state"] == "pass"],
-        "ways": _ways(made),
+        "ways": ways,
+        "way": None if counts["create"] else ways[0],
         "picked": forms.given(request.GET, "messages"),
         "limit": counts.get("mail_limit"),
         "can_start": _can_start(made),
@@ -287,8 +293,11 @@ def _can_start(made: Plan) -> bool:
 
 
 def _ways(made: Plan) -> list[dict[str, Any]]:
-    """How people get in again: what each way takes, and when the last of them is in."""
-    return [_way(made, name) for name in WAYS]
+    """How people get in again: what each way takes, and when the last of them is in.
+
+    Where nobody is created the one is left that does nothing about it.
+    """
+    return [_way(made, name) for name in (WAYS if made.counts["create"] else (ONLY_WAY,))]
 
 
 def _at_least(counts: Mapping[str, Any], way: str, share: float) -> str:

@@ -97,6 +97,7 @@ def _of_plan(request: HttpRequest, plan: Plan) -> dict[str, Any]:
         "todo": todo,
         "to_type": actions.confirmation_of_undo(plan),
         "can_start": bool(todo and done is None),
+        "taken_back": actions.undone_already(plan),
         "not_alone": actions.undoing_refused(actions.actor_of(request), plan),
         "done": done,
         "outcomes": _outcomes(done) if done else [],

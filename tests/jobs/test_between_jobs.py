@@ -162,6 +162,38 @@ def test_whom_a_restore_that_is_over_left_unfinished_a_new_plan_finishes(team: T
     assert try_again(team, first).state == State.DONE, "and who goes on with the first does no harm"
 
 
+def test_whom_a_trial_left_unfinished_nobody_calls_done(team: Team) -> None:
+    team.lose(1, 3)
+    plan = team.plan()
+    team.pool.fail("add_to_group", Cause.DENIED)
+    tried = team.run(team.start(plan, only=[team.key(plan, 1)]))
+    assert tried.state == State.DONE_WITH_FAILURES, tried.sentence
+    job = team.run(team.start(plan))
+    left = row(job, 1)
+    assert (left.outcome, left.reason, left.new_sub) == ("failed", "left-unfinished", sub(team, 1))
+    assert (job.state, row(job, 3).outcome) == (State.DONE_WITH_FAILURES, "created"), job.sentence
+    assert try_again(team, tried).state == State.DONE
+    assert sub(team, 1) in team.pool.memberships["admins"]
+
+
+def test_a_plan_of_who_is_missing_undoes_nothing_that_somebody_did_after_a_cancelled_restore(
+    team: Team,
+) -> None:
+    """Both were whole, one but for an invitation; then one was enabled again, and one left a group."""
+    team.pool.disable_user(sub(team, 4))
+    team.backup = team.run(actions.start_backup(IVA, team.account.row(team.pool))).result["key"]
+    team.lose(1, 4)
+    team.pool.mails_left = 0
+    first = team.run(team.start(team.plan(), "invite"))
+    assert row(first, 1).confirmed and row(first, 4).confirmed, first.sentence
+    team.run(actions.cancel(IVA, first))
+    team.pool.enable_user(sub(team, 4))
+    team.pool.remove_from_group(sub(team, 1), "admins")
+    plan = team.plan()
+    assert (plan.counts["create"], plan.counts["update"]) == (0, 0)
+    assert {row(plan.job, number).reason for number in (1, 4)} == {"exists"}
+
+
 def test_who_is_in_the_groups_by_now_joins_none_of_them_again(team: Team) -> None:
     team.lose(1)
     team.pool.fail("groups_of", Cause.DENIED, times=99)

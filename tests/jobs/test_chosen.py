@@ -166,7 +166,7 @@ def test_who_is_not_in_the_backup_any_more_is_counted(account: Account, team: Fa
     Difference.objects.filter(label="person2@uni.example").update(key="somebody-else")
     plan = planned(Chosen(comparison.pk, "only_from"), 5)
     assert plan.job.items.count() == 4
-    assert plan.warnings == ["1 of the users who were chosen are not in this backup: somebody-else."]
+    assert plan.warnings == ["1 of the users who were chosen is not in this backup: somebody-else."]
 
 
 def test_a_choice_of_another_backup_is_refused(account: Account, team: FakePool) -> None:

@@ -22,6 +22,8 @@ from backups.runner.ledger import mails_today
 from tests.fakes import FakePool
 from tests.jobs.conftest import IVA, Account
 from tests.jobs.test_undo import command, lose, run
+from tests.jobs.test_undo import planned as undo_planned
+from tests.jobs.test_undo import start as undo
 
 WHY = "INC-204: people wait"
 PEOPLE = 8
@@ -79,6 +81,30 @@ def mailed(pool: FakePool) -> list[str]:
 
 
 # --- who is in again ------------------------------------------------------------------------------
+
+
+def test_whom_an_undo_deleted_is_told_so_and_not_invited(
+    account: Account, team: FakePool, backup: Backup
+) -> None:
+    restore = restored(account, backup, team)
+    before = read(restore)
+    team.set_password("person1@uni.example", "my own password")
+    assert run(undo(undo_planned(restore))).state == State.DONE
+    assert [item.email[:7] for item in invitable(before)] == ["person1"], "who stands, as read then"
+    reading = read(restore)
+    assert told(reading) == {
+        f"person{number}": ("in again", "confirmed") if number == 1 else ("not yet", "undone")
+        for number in range(PEOPLE)
+    }
+    assert (reading.result["waiting"], invitable(reading).count()) == (0, 0)
+
+
+def test_who_asked_who_is_in_again_after_which_restore_is_in_the_audit_log(
+    account: Account, team: FakePool, backup: Backup
+) -> None:
+    restore = restored(account, backup, team)
+    [entry] = AuditEntry.objects.filter(job=read(restore).pk, act=Act.PLAN_ASKED)
+    assert entry.details == {"restore": restore.pk}
 
 
 def test_people_who_wait_and_people_who_are_in(account: Account, team: FakePool, backup: Backup) -> None:
@@ -286,6 +312,34 @@ def test_a_restore_that_goes_on_writes_to_nobody_whom_an_invite_job_wrote_to(
         ("created", "another job wrote to them by now; not written to again")
     }
     assert rows.count() == 5
+
+
+def test_a_silent_restore_that_goes_on_sets_no_password_over_one_that_was_mailed(
+    account: Account, team: FakePool, backup: Backup
+) -> None:
+    lose(team, *range(PEOPLE))
+    plan = Plan.objects.get(job=run(actions.plan_restore(IVA, backup.key, account.row(team))))
+    typed = actions.confirmation(plan)
+    restore = actions.start_restore(
+        IVA, plan, messages="silent", digest=plan.digest, typed=typed, reason="INC-204: pool gone"
+    )
+    team.fail("set_password", Cause.DENIED, times=PEOPLE)
+    assert run(restore).result["failed"] == PEOPLE
+    assert run(start(read(restore))).result["messages"] == 7  # the disabled one is never written to
+    team.clock.advance(5)
+    [first] = [entry for entry in team.entries.values() if email_of(team, entry["Username"]) == "person0"]
+    team._touch(first, UserStatus="CONFIRMED")  # signed in with what was mailed
+
+    run(actions.resume(IVA, restore))
+    assert (restore.state, restore.result["created"], restore.result["confirmed"]) == (State.DONE, 8, 8)
+    assert team.calls["set_password"] == PEOPLE + 1 and set(team.messages.values()) == {1}
+    rows = restore.items.filter(reason="invited")
+    assert set(rows.values_list("outcome", "messages")) == {("created", 0)} and rows.count() == 7
+    waits = {f"person{number}": ("not yet", "waiting") for number in range(PEOPLE)}
+    signed_in, silent = ("in again", "confirmed"), ("not yet", "unchanged")
+    assert told(read(restore)) == waits | {"person0": signed_in, "person3": silent}
+    undo = Plan.objects.get(job=run(actions.plan_undo(IVA, restore)))
+    assert undo.counts["by_reason"] == {"made-by-it": 7, "in-again": 1}
 
 
 def test_a_pool_that_mails_through_ses_has_that_limit(

@@ -8,13 +8,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import transaction
 
 from backups import actions, runner
 from backups.core.choices import Choices, Condition, Existing, Guard, How
 from backups.core.lifecycle import State
+from backups.core.plan.finish import Left
 from backups.core.seen import fingerprint
 from backups.core.snapshot import Group, User, iso
-from backups.models import AuditEntry, Backup, Item, Job, Plan
+from backups.models import AuditEntry, Backup, Item, Job, Plan, Pool
 from backups.models.audit import Act
 from backups.runner import ledger
 from tests.fakes import FakePool
@@ -181,7 +183,7 @@ def test_only_who_is_in_scope_has_a_line(
     plan = planned(account, team, choices)
     assert set(plan.job.items.values_list("email", flat=True)) == {f"person{n}@uni.example" for n in numbers}
     assert plan.facts["groups_to_create"] == (["beta"] if numbers == {1, 2} else [])
-    missed = "1 of the names that were given are not in this backup: n••••@uni.example."
+    missed = "1 of the names that were given is not in this backup: n••••@uni.example."
     assert plan.warnings == ([missed] if choices.users else [])
     job = restored(plan)
     assert (job.state, job.result["created"], len(team.entries)) == (State.DONE, len(numbers), len(numbers))
@@ -242,9 +244,17 @@ def test_who_came_first_was_not_made_by_us(account: Account, team: FakePool) -> 
     began = {"b": job.pk, "e": job.pk}
     assert (ledger.unfinished(plan), ledger.left(plan)) == (began, {})
     assert (ledger.unfinished(another), ledger.left(another)) == ({}, {})
+    over = Left(job.pk, iso(when + timedelta(minutes=1)))
     for state in (State.CANCELLED, State.FAILED, State.DONE_WITH_FAILURES):
-        Job.objects.filter(pk=job.pk).update(state=state)
-        assert (ledger.unfinished(plan), ledger.left(plan)) == ({}, began)
+        Job.objects.filter(pk=job.pk).update(state=state, finished_at=when)
+        assert (ledger.unfinished(plan), ledger.left(plan)) == ({}, dict.fromkeys("be", over))
+        assert ledger.some_left(plan) and not ledger.some_left(another)
+    refused = {"outcome": "failed", "reason": "refused", "new_sub": ""}
+    for change in ({"confirmed": True}, refused, {"reason": "gone-since"}):
+        with transaction.atomic():
+            Item.objects.filter(job=job, key="old-e").update(**change)
+            assert ledger.left(plan) == {"b": over}, "whole, or never made"
+            transaction.set_rollback(True)
     later = Job.objects.create(
         kind="restore", queue="write", pool_id=team.pool_id, asked_by="x", asked_by_name="x"
     )
@@ -252,7 +262,7 @@ def test_who_came_first_was_not_made_by_us(account: Account, team: FakePool) -> 
     Item.objects.create(**row, key="old-b", position=0, new_sub="b", outcome="failed")
     Item.objects.create(**row, key="old-e", position=1, new_sub="e", outcome="updated")
     Item.objects.filter(job=job, key="old-b").update(new_sub="")
-    assert ledger.left(plan) == {"old-b": job.pk}, "who was finished since is left no more"
+    assert ledger.left(plan) == {"old-b": over}, "who was finished since is left no more"
 
 
 def test_a_ledger_without_anybody_is_asked_once(
@@ -322,6 +332,24 @@ def test_planning_again_keeps_every_choice(account: Account, team: FakePool) -> 
     first = planned(account, team, choices).job
     again = run(actions.plan_again(IVA, first))
     assert again.params == first.params
+
+
+def test_the_same_plan_is_made_once_at_a_time(
+    account: Account, team: FakePool, pol: actions.Actor, sent: list[int]
+) -> None:
+    key, row = Backup.objects.get().key, account.row(team)
+    choices = replace(OVER, users=("b@x.io", "a@x.io"), guards=frozenset(Guard), defaults={"name": "?"})
+
+    def ask(pool: Pool = row, who: actions.Actor = pol, **other: Any) -> Job:
+        return actions.plan_restore(who, key, pool, choices=replace(choices, **other))
+
+    first = ask()
+    assert ask() == first == actions.plan_again(pol, first)
+    assert sent == [first.pk] and AuditEntry.objects.filter(act=Act.PLAN_ASKED).count() == 1
+    others = {ask(pool=account.row(account.add("team-staging"))), ask(existing=Existing.FILL), ask(who=IVA)}
+    assert len({first, *others}) == 4, "of another pool, of other choices, and a terminal makes its own"
+    Job.objects.filter(pk=first.pk).update(state=State.PLANNED)
+    assert ask() not in {first, *others}, "the pool has changed since"
 
 
 def test_a_plan_of_an_earlier_version_is_read_and_carried_out_as_it_was(

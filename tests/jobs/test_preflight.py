@@ -86,6 +86,7 @@ def desk(account: Account) -> Iterator[Desk]:
 
 
 def test_every_check_is_there_in_the_order_of_the_page_and_told_as_it_finishes(desk: Desk) -> None:
+    desk.people(1)
     checks = desk.run()
     assert [check.code for check in checks] == ORDER
     told = [(data["code"], text) for kind, text, data in desk.report.lines if kind == "check"]
@@ -94,6 +95,15 @@ def test_every_check_is_there_in_the_order_of_the_page_and_told_as_it_finishes(d
     counted = [states.count(state) for state in (State.STOP, State.WARN, State.PASS)]
     said = f"{len(checks)} checks: {counted[0]} stop, {counted[1]} to know, {counted[2]} pass"
     assert desk.report.lines[-1][1] == said
+
+
+def test_where_nobody_is_created_nothing_is_asked_about_getting_in_again(desk: Desk) -> None:
+    desk.counts.note(Line(0, a_user("a@uni.example"), Action.UPDATE, "overwrite"))
+    checks = desk.run()
+    left_out = {"unverified", "password", "recovery", "mfa", "trigger-PostConfirmation", "mail"}
+    expected = dict.fromkeys(code for code in ORDER if code not in left_out)
+    assert [check.code for check in checks] == [*expected]
+    assert not [check for check in checks if check.ways], "whatever is chosen, it is the same"
 
 
 def test_each_check_is_an_event_of_the_job_without_an_address(desk: Desk) -> None:
@@ -184,6 +194,7 @@ def test_settings_that_were_read_with_the_pool_are_not_asked_for_again(desk: Des
         "user_pool": {"DeletionProtection": "ACTIVE"},
         "mfa": {"MfaConfiguration": "ON", "SmsMfaConfiguration": {}},
     }
+    desk.people(1)
     assert desk.one("protection").state is State.PASS
     assert "by SMS alone" in desk.one("mfa").sentence
     assert desk.account.aws.calls["describe"] == desk.account.aws.calls["mfa"] == 0
@@ -209,6 +220,7 @@ def test_the_backups_people_are_looked_at_where_they_are_given(desk: Desk) -> No
 
 
 def test_the_random_passwords_are_held_against_the_pools_policy(desk: Desk) -> None:
+    desk.people(1)
     everything = {f"Require{kind}": True for kind in ("Uppercase", "Lowercase", "Numbers", "Symbols")}
     desk.account.aws.plain(
         desk.pool.pool_id, Policies={"PasswordPolicy": {"MinimumLength": 20, **everything}}

@@ -390,8 +390,9 @@ def test_a_resumed_restore_writes_again_and_what_was_written_stays(account: Acco
     before = {key: read(account.store, key) for key in kept(account.store)}
     told = json.loads(opened(before[f"{first}/report.zip"]).read("confirmation.json"))
     assert [row["reason"] for row in told["not_as_planned"]] == ["refused"]
+    assert (told["created_not_finished"], told["undos"], job.result["half_made"]) == (1, [], 1)
     job = run(actions.resume(IVA, job))
-    assert job.state == State.DONE
+    assert (job.state, job.result["half_made"]) == (State.DONE, 0)
     assert job.result["report"] != first
     assert {key: read(account.store, key) for key in before} == before
     again = opened(read(account.store, f"{job.result['report']}/report.zip"))

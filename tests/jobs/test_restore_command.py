@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection
 from pytest_django import Settings
 
 from backups import actions
 from backups.core.choices import Choices, Existing
 from backups.core.lifecycle import State
 from backups.core.snapshot import User
+from backups.management import terminal
 from backups.models import AuditEntry, Backup, Job, Plan
 from backups.models.audit import Act
 from backups.runner import run
@@ -112,3 +114,13 @@ def test_what_is_no_plan_or_not_this_pool_is_refused(team: FakePool, plan: Plan)
     ):
         assert said in command(*rightly(plan, **changes), status=2)["error"]
     assert name(team) == "Eve" and not Job.objects.filter(kind=Job.Kind.RESTORE).exists()
+
+
+def test_a_database_that_does_not_answer_for_a_moment_ends_no_log(plan: Plan) -> None:
+    def silent(*asked: Any) -> Any:
+        raise OperationalError("database table is locked")
+
+    with connection.execute_wrapper(silent):
+        assert terminal._events(plan.job, 0) == []
+    told = terminal._events(plan.job, 0)
+    assert told and terminal._events(plan.job, told[0].pk) == told[1:]

@@ -268,6 +268,18 @@ def test_some_are_tried_first_and_the_plan_is_still_there_for_the_others(team: T
     assert len(team.pool.entries) == 12
 
 
+def test_whom_the_trial_wrote_over_is_left_alone_and_the_reason_names_it(team: Team) -> None:
+    plan = written_over(team)
+    trial = team.run(team.start(plan, only=[team.key(plan, 5)]))
+    assert (trial.state, trial.result["updated"]) == (State.DONE, 1), trial.sentence
+    team.pool.clock.advance(5)
+    team.pool.update_user(person(6), {"name": "Their own"})
+    job = team.run(team.start(plan))
+    rows = {number: Item.objects.get(job=job, email=person(number)) for number in (5, 6)}
+    assert {row.outcome for row in rows.values()} == {"skipped"}
+    assert (rows[5].reason, rows[5].detail, rows[6].reason) == ("tried", str(trial.pk), "changed-since")
+
+
 def test_a_try_that_was_killed_goes_on_from_its_ledger(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
     team.lose(1, 2, 3)
     plan = team.plan()

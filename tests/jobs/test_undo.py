@@ -488,6 +488,24 @@ def test_what_cannot_be_started_says_why(account: Account, team: FakePool, backu
         actions.plan_undo(IVA, restore)
 
 
+def test_a_second_plan_of_the_same_undo_is_not_carried_out_where_the_first_one_did_it(
+    account: Account, team: FakePool, backup: Backup
+) -> None:
+    lose(team, 1, 2)
+    restore = restored(account, backup, team)
+    first, second = planned(restore), planned(restore)
+    team.fail("delete_user", Cause.DENIED, times=1)
+    undo = run(start(first))
+    assert undo.state == State.DONE_WITH_FAILURES and not actions.undone_already(second), "one is left"
+    again = run(start(second))
+    assert (again.state, again.result["deleted"]) == (State.DONE, 1)
+    for plan in (first, second):
+        with pytest.raises(actions.Refused, match=f"taken back already, last by job {again.pk}. Nothing was"):
+            start(plan)
+    with pytest.raises(actions.Refused, match="nobody to delete"):
+        start(planned(restore))
+
+
 def test_an_undo_whose_restore_goes_on_again_is_not_started(
     account: Account, team: FakePool, backup: Backup
 ) -> None:

@@ -211,10 +211,10 @@ ANEW = "We had to make your account anew"
 @pytest.mark.parametrize(
     ("state", "said"),
     [
-        ("running", "Running: 3 of 5 users are in the pool again so far."),
-        ("cancelled", "Cancelled: 3 of 5 users are in the pool again."),
-        ("failed", "Failed: 3 of 5 users are in the pool again."),
-        ("done_with_failures", "Done with failures: 3 of 5 users are in the pool again."),
+        ("running", "Running: 3 of 5 users are finished so far."),
+        ("cancelled", "Cancelled: 3 of 5 users are finished."),
+        ("failed", "Failed: 3 of 5 users are finished."),
+        ("done_with_failures", "Done with failures: 3 of 5 users are finished."),
     ],
 )
 def test_how_far_a_restore_came_is_said_where_it_is_not_done(iva: Client, state: str, said: str) -> None:
@@ -228,18 +228,100 @@ def test_how_far_a_restore_came_is_said_where_it_is_not_done(iva: Client, state:
     assert SERVED in text(iva.get(f"/jobs/{job.pk}/aftercare/"))
 
 
+def an_undo_of(restore: Job, *deleted: int, state: str = "done") -> Job:
+    undo = a_job(Job.Kind.UNDO, state, queue="write", params={"plan": 1, "undo": restore.pk})
+    for number in deleted:
+        an_item(undo, number, action="delete", outcome="deleted", new_sub=f"new-{number}")
+    return undo
+
+
 def test_an_undone_restore_is_said_to_be_and_has_no_text_for_whom_it_deleted(iva: Client) -> None:
     job = with_aftercare(a_restore(people=2))
-    undo = a_job(Job.Kind.UNDO, "done_with_failures", params={"plan": 1, "undo": job.pk})
+    undo = an_undo_of(job, 0, state="done_with_failures")
     a_job(Job.Kind.UNDO, "done", params={"plan": 2, "undo": job.pk + 1000})
-    an_item(undo, 0, action="delete", outcome="deleted")
     page = text(iva.get(f"/jobs/{job.pk}/aftercare/"))
     assert SERVED not in page
-    assert f"An undo was started: job {undo.pk} , done with failures. 1 user was deleted again by it." in page
+    assert f"Undone by job {undo.pk} : 1 user deleted." in page
     assert ANEW in page, "one of them is there"
-    an_item(undo, 1, action="delete", outcome="deleted")
+    an_item(undo, 1, action="delete", outcome="deleted", new_sub="new-1")
     page = text(iva.get(f"/jobs/{job.pk}/aftercare/"))
-    assert "2 users were deleted again" in page and ANEW not in page
+    assert f"Undone by job {undo.pk} : 2 users deleted." in page and ANEW not in page
+
+
+def test_every_page_of_an_undone_restore_says_so_in_one_line(iva: Client) -> None:
+    job = a_restore(people=3)
+    an_undo_of(job, state="cancelled")
+    undo = an_undo_of(job, 0)
+    an_item(undo, 1, action="put-back", outcome="updated", new_sub="new-1")
+    an_item(undo, 2, action="skip", outcome="skipped", new_sub="new-2")
+    said = f"Undone by job {undo.pk} : 1 user deleted, 1 user put back, 1 user left alone."
+    for address in ("", "identity-map/", "aftercare/", "report/"):
+        assert text(iva.get(f"/jobs/{job.pk}/{address}")).count("ndone by job") == 1, "not by who did nothing"
+        assert said in text(iva.get(f"/jobs/{job.pk}/{address}")), address
+    assert said in text(iva.get(f"/people/{job.pk}/"))
+    page = text(iva.get(f"/jobs/{job.pk}/report/"))
+    assert "Deleted again by an undo, and not in the identity map 1 In the identity map 3" in page
+    Job.objects.filter(pk=undo.pk).update(state="running")
+    assert f"Being undone by job {undo.pk} , so far: 1 user deleted" in text(iva.get(f"/jobs/{job.pk}/"))
+    assert "Undone" not in text(iva.get(f"/jobs/{undo.pk}/"))
+
+
+def test_who_was_created_and_not_finished_stands_in_the_pool_and_every_page_says_so(iva: Client) -> None:
+    job = with_aftercare(a_restore("paused", people=0, queue="write"))
+    for number in (10, 11):
+        an_item(job, number, outcome="failed", reason="denied", step="created", new_sub=f"new-{number}")
+    an_item(job, 12, outcome="unknown", step="created", new_sub="new-12")
+    an_item(job, 13)
+    said = "Paused: 0 of 4 users are finished so far; 3 more stand in the pool unfinished."
+    assert said in text(iva.get(f"/jobs/{job.pk}/aftercare/"))
+    assert "3 created by this restore (3 of them not finished), 1 who" in text(
+        iva.get(f"/jobs/{job.pk}/identity-map/")
+    )
+    assert "Created, not finished 3" in text(iva.get(f"/jobs/{job.pk}/report/"))
+    an_undo_of(job, 10, 11)
+    assert "Created, not finished 1" in text(iva.get(f"/jobs/{job.pk}/report/"))
+
+
+def test_the_title_counts_who_is_not_finished(iva: Client) -> None:
+    a_pool()
+    with_aftercare(a_restore("done_with_failures", people=0, result={"created": 0, "half_made": 3}))
+    assert f"Restored 0 users to {NAME}, 3 more not finished" in text(iva.get("/?asked=1"))
+
+
+def test_the_overview_leaves_out_what_was_taken_back_whole(iva: Client) -> None:
+    a_pool()
+    job = with_aftercare(a_restore(people=2, result={"created": 2}))
+    an_item(job, 20, outcome="failed", reason="denied", intended_at=timezone.now())
+    undo = an_undo_of(job, 0)
+    assert "Restored, and not served yet" in text(iva.get("/?asked=1")), "one of them stands"
+    an_item(undo, 1, action="delete", outcome="deleted", new_sub="new-1")
+    assert "Restored, and not served yet" not in text(iva.get("/?asked=1"))
+    an_item(job, 21, outcome="unknown", intended_at=timezone.now())
+    assert "Restored, and not served yet" in text(iva.get("/?asked=1")), "of one nobody knows"
+
+
+def test_a_trial_is_called_one_wherever_it_is_told_of(iva: Client) -> None:
+    a_pool()
+    job = with_aftercare(a_restore(people=1, result={"created": 1}))
+    Job.objects.filter(pk=job.pk).update(params={**job.params, "only": ["old-0"]})
+    plan = Plan.objects.get(pk=job.params["plan"])
+    back = f'href="/restore/{plan.job_id}/"'
+    page = iva.get(f"/jobs/{job.pk}/")
+    assert f"Restored 1 user to {NAME}, as a trial" in text(page)
+    assert back in page.content.decode() and "Back to the plan" in text(page)
+    assert f"?from={plan.source.replace('/', '%2F')}" in page.content.decode(), "it can be compared again"
+    for address in ("", "aftercare/", "report/", "identity-map/"):
+        page = iva.get(f"/jobs/{job.pk}/{address}")
+        assert "This is a trial with 1 user of the 3 whom its plan writes." in text(page)
+    assert "The users of the trial are in the pool again" in text(iva.get(f"/jobs/{job.pk}/aftercare/"))
+    assert f"Restored 1 user to {NAME}, as a trial 2 items of aftercare" in text(iva.get("/?asked=1"))
+    archive = zipfile.ZipFile(io.BytesIO(b"".join(iva.get(f"/jobs/{job.pk}/report.zip"))))
+    assert "This is a trial with 1 user of the 3 whom its plan writes." in archive.read("README.txt").decode()
+    Job.objects.filter(pk=job.pk).update(state="running")
+    assert f"Restoring 1 user to {NAME}, as a trial" in text(iva.get(f"/jobs/{job.pk}/"))
+    Plan.objects.all().delete()
+    said = text(iva.get(f"/jobs/{job.pk}/"))
+    assert "This is a trial with 1 user." in said and "Back to the plan" not in said
 
 
 def test_who_was_only_updated_is_not_told_of_a_new_account(iva: Client) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import call_command
@@ -39,6 +40,24 @@ def test_every_act_has_its_words() -> None:
     from backups.templatetags.jobs import ACTS
 
     assert set(ACTS) == set(Act)
+
+
+@pytest.mark.parametrize(
+    ("details", "said"),
+    [
+        ({"source": "2026-11-22.01-00-00/team"}, "asked for a restore plan"),
+        ({"undo": 5}, "asked for the plan of an undo"),
+        ({"restore": 5}, "asked who is in again"),
+        ({"people": 5}, "asked who is in again"),  # as an earlier version called it
+        ({"restore": "everybody who waits"}, "asked who is in again"),
+    ],
+)
+def test_what_a_plan_was_asked_for_is_said(iva: Client, details: dict[str, Any], said: str) -> None:
+    done(Act.PLAN_ASKED, job=8, **details)
+    done(Act.PLAN_ENDED, job=8)
+    page = entries(text(iva.get("/audit/")))
+    assert f"{said} · job 8" in page
+    assert "restore plan ended" not in page and "plan or reading ended · job 8" in page
 
 
 def test_it_is_filtered_by_person_act_and_pool(iva: Client) -> None:

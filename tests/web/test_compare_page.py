@@ -899,6 +899,19 @@ def test_a_comparison_whose_rows_are_gone_plans_nothing(iva: Client) -> None:
     assert not Job.objects.filter(kind=Job.Kind.PLAN).exists()
 
 
+@pytest.mark.parametrize("name", ["q", "field", "security"])
+def test_a_text_of_a_megabyte_is_looked_for_as_far_as_a_value_goes(iva: Client, name: str) -> None:
+    a_pool()
+    job = a_comparison()
+    sent = {"kind": "only_from", "number": "2", name: "x" * 1_000_000}
+    refused = iva.post(f"/compare/{job.pk}/plan/", sent)
+    assert len(refused.headers["Location"]) < 2_200
+    page = iva.get(refused.headers["Location"])
+    assert page.status_code == 200 and "The page showed 2, and 0 fit by now" in text(page)
+    assert not Job.objects.filter(kind=Job.Kind.PLAN).exists()
+    assert iva.get(f"/compare/{job.pk}/", sent).status_code == 200
+
+
 def test_planning_again_chooses_the_same_again(iva: Client) -> None:
     a_pool()
     job = a_comparison()
@@ -931,6 +944,18 @@ def test_a_viewer_sees_the_result_and_may_neither_download_nor_plan(viewer: Clie
     assert viewer.get(f"/compare/{job.pk}/differences.csv").status_code == 403
     assert viewer.post(f"/compare/{job.pk}/plan/", {"kind": "only_from", "number": "2"}).status_code == 403
     assert not AuditEntry.objects.exists()
+
+
+def test_a_viewer_is_offered_neither(iva: Client, viewer: Client) -> None:
+    address = f"/compare/{a_comparison().pk}/"
+    for kind, words in (
+        ("only_from", ("Plan a restore of", "Download CSV", "Download JSON", "A download holds", "Reveal")),
+        ("changed", ("Plan to fill", "Plan to overwrite", "Download CSV")),
+    ):
+        hers, theirs = (text(one.get(address, {"kind": kind})) for one in (iva, viewer))
+        for word in words:
+            assert word in hers and word not in theirs, word
+        assert "What differs" in theirs and "Read again" in theirs
 
 
 def test_another_kind_of_job_is_no_comparison(iva: Client) -> None:

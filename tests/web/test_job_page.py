@@ -94,7 +94,7 @@ def test_the_time_left_is_told_from_the_pace_of_this_run_only(iva: Client) -> No
         Event.objects.create(job=job, at=now - timedelta(seconds=seconds), kind=kind, data=data)
     page = text(iva.get(f"/jobs/{job.pk}/part"))
     # 5 of them in 19 seconds: who is skipped took no time
-    assert "0.3 users a second, at most 24 by the quota" in page
+    assert "0.3 users a second; the quotas allow 24" in page
     assert "left" in page.split("a second")[1]
 
 
@@ -248,6 +248,16 @@ def test_an_account_that_made_way_is_named(iva: Client) -> None:
     assert users.count("the account that nobody confirmed, began-9 , is not in the pool any more") == 1
 
 
+def test_why_whoever_was_created_was_left_as_they_are_is_said(iva: Client) -> None:
+    job = a_restore()
+    job.items.filter(position=2).update(reason="invited", removes="began-9")
+    users = text(iva.get(f"/jobs/{job.pk}/", {"outcome": "created"})).split("Users of")[1]
+    assert (
+        "another job invited this user meanwhile, or may have, so no password was set over the one that was "
+        "mailed; the account that nobody confirmed, began-9 , is not in the pool any more"
+    ) in users
+
+
 def test_the_log_replays_everything_newest_first_and_without_e_mails(iva: Client) -> None:
     job = a_restore()
     Event.objects.create(
@@ -295,6 +305,7 @@ def test_a_job_that_is_over_is_not_followed_and_offers_what_comes_next(iva: Clie
     plan = a_plan()
     plan.restore = a_restore("done_with_failures")
     plan.save()
+    Job.objects.filter(pk=plan.restore.pk).update(params={"plan": plan.pk})
     page = iva.get(f"/jobs/{plan.restore.pk}/")
     assert 'id="follow"' not in page.content.decode()
     assert "Download identity map" in text(page)
@@ -410,3 +421,47 @@ def test_a_viewer_may_look(viewer: Client) -> None:
 def test_no_such_job(iva: Client) -> None:
     assert iva.get("/jobs/999/").status_code == 404
     assert iva.get("/jobs/999/part").status_code == 404
+
+
+def test_who_may_only_look_is_offered_nothing_else_about_a_restore(iva: Client, viewer: Client) -> None:
+    over = a_restore("done_with_failures")
+    going = a_restore()
+    address = f"/jobs/{over.pk}/"
+    hers = text(iva.get(f"/jobs/{going.pk}/")) + text(iva.get(address))
+    theirs = text(viewer.get(f"/jobs/{going.pk}/")) + text(viewer.get(address))
+    for words in (
+        *("Pause this restore", "Cancel…", "Go on with", "Download identity map", "import its columns"),
+        *("Plan an undo of this restore", "Reveal e-mails"),
+    ):
+        assert words in hers, words
+        assert words not in theirs, words
+    for words in ("Identity map", "Aftercare", "Report", "Who is in again", "Users of this restore"):
+        assert words in theirs, "to look is allowed"
+    part = viewer.get(f"/jobs/{over.pk}/part").content.decode()
+    assert "Who is in again" in part and "<form" not in part
+
+
+def test_who_may_only_look_is_not_offered_another_try(iva: Client, viewer: Client) -> None:
+    job = a_restore("done_with_failures")
+    job.items.filter(outcome="").delete()
+    assert "Try 1 user again" in text(iva.get(f"/jobs/{job.pk}/"))
+    said = text(viewer.get(f"/jobs/{job.pk}/"))
+    assert "Not done, by cause" in said and "again" not in said.split("Not done, by cause")[1].split("Log")[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "params", "words"),
+    [
+        ("plan", "planned", {}, "Read the plan"),
+        ("plan", "planned", {"undo": 4}, "Read the plan"),
+        ("undo", "done", {"undo": 4}, "Read what came of whom"),
+        ("schema", "failed", {"plan": 4, "attributes": []}, "Plan the restore again"),
+        ("schema", "failed", {"plan": 4, "attributes": []}, "Open the plan that lacked"),
+    ],
+)
+def test_no_way_leads_where_who_may_only_look_is_turned_away(
+    iva: Client, viewer: Client, kind: str, state: str, params: dict[str, object], words: str
+) -> None:
+    address = f"/jobs/{a_job(kind, state, params=params).pk}/"
+    assert words in text(iva.get(address))
+    assert words not in text(viewer.get(address))

@@ -143,7 +143,26 @@ def test_who_was_invited_today_is_left_out(iva: Client) -> None:
     assert "Invite 1 person who waits" in page
     assert "1 person who waits too is left out" in page
     an_item(restore, 1, new_sub="new-1", messages=1, mailed_at=timezone.now())
-    assert "nobody of them may be written to now" in text(iva.get(f"/people/{restore.pk}/"))
+    page = text(iva.get(f"/people/{restore.pk}/"))
+    assert "When the pool was read, 2 people had not set a password of their own yet." in page
+    assert "Nobody of them may be written to now: disabled, without an e-mail, or invited less" in page
+    assert "wait for an invitation" not in page, "they were invited, and it is still valid"
+
+
+def test_whom_an_undo_deleted_is_not_invited_and_the_page_says_why(iva: Client) -> None:
+    restore = a_restore()
+    reading = a_reading(restore, 2)
+    undo = a_job(Job.Kind.UNDO, "done", params={"undo": restore.pk})
+    an_item(undo, 0, action="delete", outcome="deleted", new_sub="new-0")
+    page = text(iva.get(f"/people/{restore.pk}/"))
+    assert f"Undone by job {undo.pk} : 1 user deleted." in page
+    assert "1 person of those below was deleted again by an undo since the pool was read" in page
+    assert "Invite 1 person who waits" in page and "left out" not in page
+    an_item(undo, 1, action="delete", outcome="deleted", new_sub="new-1")
+    page = text(iva.get(f"/people/{restore.pk}/"))
+    assert "2 people of those below were deleted again by an undo" in page and "waits for" not in page
+    assert go(iva, restore, reading, typed="production invite 2").status_code == 409
+    assert not Job.objects.filter(kind=Job.Kind.INVITE).exists()
 
 
 def test_a_pool_is_read_without_a_restore(iva: Client, account: FakeAccount) -> None:
@@ -164,6 +183,22 @@ def test_a_pool_is_read_without_a_restore(iva: Client, account: FakeAccount) -> 
     again = iva.post(f"/people/{reading.pk}/read/").headers["Location"]
     assert again != f"/people/{reading.pk}/"
     assert go(iva, reading, reading).status_code == 302
+
+
+@pytest.mark.parametrize("state", ["paused", "waiting", "running"])
+def test_while_a_job_has_the_pool_nobody_can_be_invited_and_the_page_says_what_to_do(
+    iva: Client, state: str
+) -> None:
+    restore = a_job(Job.Kind.RESTORE, state, params={"messages": "silent"})
+    reading = a_reading(restore)
+    page = text(iva.get(f"/people/{restore.pk}/"))
+    assert f"3 people wait for an invitation. Job {restore.pk} ({state}) has this pool to itself" in page
+    assert "Invite 3 people" not in page
+    assert go(iva, restore, reading).status_code == 409
+    Job.objects.filter(pk=restore.pk).update(state="cancelled")
+    assert "Invite 3 people" in text(iva.get(f"/people/{restore.pk}/"))
+    Job.objects.filter(pk=restore.pk).update(state=state, pool_id="eu-west-1_another")
+    assert "Invite 3 people" in text(iva.get(f"/people/{restore.pk}/"))
 
 
 @pytest.mark.parametrize(

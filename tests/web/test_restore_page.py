@@ -355,6 +355,25 @@ def test_when_nobody_is_missing_there_is_nothing_to_start(iva: Client) -> None:
     assert 'id="ways"' not in page.content.decode()
 
 
+def test_whoever_a_guard_holds_back_is_not_said_to_be_in_order(iva: Client) -> None:
+    plan = a_plan(
+        create=0, counts={"held": 1, "guards": {"newer": 1}, "by_reason": {"newer": 1, "linked": 1}}
+    )
+    an_item(plan.job, 7, action="skip", reason="newer")
+    page = iva.get(f"/restore/{plan.job_id}/")
+    said = text(page)
+    assert "Nothing is missing" not in said
+    assert "Nothing would be written 2 users are held back." in said
+    assert 'href="#decide">What you can decide</a>' in page.content.decode()
+    assert 'id="decide"' in page.content.decode() and 'id="ways"' not in page.content.decode()
+    plan.job.params |= {"source": "file:old.json"}
+    plan.job.save()
+    Plan.objects.filter(pk=plan.pk).update(source="file:old.json", counts=plan.counts | {"by_reason": {}})
+    page = iva.get(f"/restore/{plan.job_id}/")
+    assert "Nothing would be written 1 user is held back." in text(page)
+    assert "#decide" not in page.content.decode(), "nothing is decided about a file on this page"
+
+
 def test_the_users_of_a_plan_are_filtered_and_searched_by_the_server(iva: Client) -> None:
     plan = a_plan()
     address = f"/restore/{plan.job_id}/"
@@ -467,6 +486,37 @@ def test_an_update_is_shown_field_by_field_and_masked(iva: Client) -> None:
     assert "name is written in 1 user who exists." in said
     assert "custom:id differs in 2 users who exist, and stays: it is written at creation only." in said
     assert "ada@" not in page.content.decode()
+
+
+def updating(**given: Any) -> Plan:
+    """A plan that creates nobody."""
+    plan = a_plan(create=0, counts={"update": 1}, **given)
+    an_item(plan.job, 9, action="update", reason="overwrite", detail="name")
+    return plan
+
+
+def test_where_nobody_is_created_no_way_back_in_is_chosen(iva: Client) -> None:
+    plan = updating()
+    page = iva.get(f"/restore/{plan.job_id}/").content.decode()
+    form = page.split('id="ways"')[1].split("</form>")[0]
+    assert 'type="hidden" name="messages" value="later"' in form and "radio" not in form
+    assert "random password" not in page and "Nobody is created, so nobody needs a way to get in" in form
+    confirm = iva.get(f"/restore/{plan.job_id}/confirm/")
+    said = text(confirm)
+    assert "Create" not in said and "Update 1 user" in said and "people will need" not in said
+    assert "Passwords stay as they are: nobody is created." in said
+    assert 'name="messages" value="later"' in confirm.content.decode()
+    again = go(iva, plan, messages="later", typed="production 2")
+    assert again.status_code == 400 and "Type production 1 to start." in text(again)
+    assert go(iva, plan, messages="later", typed="production 1").status_code == 302
+    assert Job.objects.get(kind=Job.Kind.RESTORE).params["messages"] == "later"
+
+
+def test_where_nobody_is_created_the_servers_command_names_the_way_too(iva: Client) -> None:
+    plan = updating(choices=Choices(existing=Existing.OVERWRITE).as_json())
+    for page in (iva.get(f"/restore/{plan.job_id}/"), iva.get(f"/restore/{plan.job_id}/confirm/")):
+        assert f"--plan {plan.job_id} --messages later --yes" in text(page)
+        assert "Go on: confirm" not in text(page)
 
 
 def test_what_is_written_besides_the_backup_is_told(iva: Client) -> None:
@@ -792,6 +842,17 @@ def test_the_least_time_is_told_for_each_way_and_for_the_share_that_may_be_chose
     assert "0.8, as set · 7 min" in page
     assert "1: nobody else uses these pools now · 6 min" in page
     assert "0.5: leave more to the application · 12 min" in page
+
+
+def test_planning_again_twice_opens_the_plan_that_is_under_way(iva: Client) -> None:
+    a_pool()
+    plan = a_plan()
+    first, again = (iva.post(f"/restore/{plan.job_id}/again/") for _ in range(2))
+    made = Job.objects.get(state="queued")
+    assert first.headers["Location"] == again.headers["Location"] == f"/restore/{made.pk}/"
+    assert iva.post(f"/restore/{made.pk}/again/").headers["Location"] == f"/restore/{made.pk}/"
+    Job.objects.filter(state="queued").update(state="planned")
+    assert iva.post(f"/restore/{plan.job_id}/again/").headers["Location"] != f"/restore/{made.pk}/"
 
 
 def test_groups_or_users_who_come_first_are_named(iva: Client) -> None:

@@ -94,6 +94,7 @@ def test_the_list_is_filtered_by_action_reason_and_words(iva: Client) -> None:
         ("q=person90@uni.example", 1),
         ("q=new-1", 1),
         ("q=nobody", 0),
+        (f"q={'x' * 60_000}", 0),
     ):
         rows = iva.get(f"/undo/{plan.job_id}/?{query}").context["rows"].rows
         assert len(rows) == users, query
@@ -144,6 +145,53 @@ def test_nothing_to_undo_is_said_and_cannot_be_started(iva: Client) -> None:
     plan = an_undo_plan(0, 0)
     assert "There is nothing to undo" in text(iva.get(f"/undo/{plan.job_id}/"))
     assert "nothing to put back" in text(go(iva, plan, typed="production undo 0"))
+
+
+def test_planning_twice_opens_the_plan_that_is_under_way(iva: Client) -> None:
+    restore = a_restore()
+    first, again = (iva.post(f"/jobs/{restore.pk}/undo/") for _ in range(2))
+    assert first.headers["Location"] == again.headers["Location"]
+    Job.objects.filter(kind=Job.Kind.PLAN).update(state="planned")
+    assert iva.post(f"/jobs/{restore.pk}/undo/").headers["Location"] != first.headers["Location"]
+    other = a_restore()
+    assert iva.post(f"/jobs/{other.pk}/undo/").status_code == 302
+    assert Job.objects.filter(kind=Job.Kind.PLAN).count() == 3
+
+
+def test_what_another_undo_took_back_is_not_undone_again(iva: Client) -> None:
+    plan = an_undo_plan()
+    restore = plan.choices["undo"]
+    undo = a_job(Job.Kind.UNDO, "done", params={"undo": restore, "plan": 0}, result={"deleted": 1})
+    an_item(undo, 0, action="delete", outcome="deleted")
+    an_item(undo, 1, action="delete", outcome="failed")
+    an_item(undo, 2, action="put-back", outcome="updated")
+    page = text(iva.get(f"/undo/{plan.job_id}/"))
+    assert "Type production undo 3" in page and "nothing left" not in page, "one is left to do"
+    undo.items.update(outcome="deleted")
+    said = f"All that this plan would take back was taken back already, last by job {undo.pk}."
+    response = iva.get(f"/undo/{plan.job_id}/")
+    assert f"There is nothing left to undo {said}" in text(response)
+    assert 'id="confirm"' not in response.content.decode()
+    refused = go(iva, plan)
+    assert refused.status_code == 409 and f"{said} Nothing was written." in text(refused)
+    assert Job.objects.filter(kind=Job.Kind.UNDO).get() == undo
+    other = an_undo_plan()  # of another restore, of people with the same keys
+    assert go(iva, other).status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("result", "title"),
+    [
+        ({"deleted": 0, "updated": 0, "skipped": 3}, "Undo of restore 7 in"),
+        ({"deleted": 1, "updated": 0}, "Undid restore 7 in"),
+        ({"deleted": 0, "updated": 2}, "Undid restore 7 in"),
+    ],
+)
+def test_an_undo_that_took_nothing_back_undid_nothing(
+    iva: Client, result: dict[str, int], title: str
+) -> None:
+    job = a_job(Job.Kind.UNDO, "done", params={"undo": 7, "plan": 1}, result=result)
+    assert title in text(iva.get(f"/jobs/{job.pk}/"))
 
 
 def test_a_plan_that_was_not_made_is_said(iva: Client) -> None:
