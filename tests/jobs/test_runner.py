@@ -129,6 +129,7 @@ def test_a_restore_does_what_the_plan_said_and_reads_it_back(account: Account, t
     assert job.state == State.DONE, job.sentence
     assert job.result == {
         "before": job.result["before"],
+        "half_made": 0,
         "created": 3,
         "updated": 0,
         "skipped": 9,
