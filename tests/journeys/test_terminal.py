@@ -218,7 +218,7 @@ def test_only_the_listed_users(host: Host) -> None:
     status, restored, said = host.run(*restore)
     assert (status, restored["created"], restored["skipped"]) == (0, 2, 0)
     assert set(host.users(pool_id)) == {"alice@example.org", "eve@example.org"}
-    assert "1 of the names that were given are not in this backup" in said
+    assert "1 of the names that were given is not in this backup" in said
     assert "nobody@example.org" not in said
 
 
